@@ -1,0 +1,162 @@
+// Package spool is the gateway's durable queue of usage on local disk: fixed
+// slots in preallocated segments. A record is written before its answer's last
+// byte goes out and survives the death of the process. A segment is never
+// appended to after a restart. Readers skip slots that were not finished.
+package spool
+
+import (
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// SlotSize is the bytes that one record takes.
+const SlotSize = 256
+
+// MaxPath is how many bytes of a path a record keeps.
+const MaxPath = 70
+
+// Flags of a record.
+const (
+	FlagTest     = 1 << iota // made with a test key
+	FlagBillable             // counts towards the bill
+	FlagAborted              // the client left before the whole answer was sent
+)
+
+// Record is one forwarded call.
+type Record struct {
+	RequestID    uuid.UUID
+	At           time.Time // when the call arrived, business time, nanoseconds
+	Org          uuid.UUID
+	Application  uuid.UUID
+	Subscription uuid.UUID
+	Key          uuid.UUID
+	Version      uuid.UUID
+	Operation    uuid.UUID
+	Lease        int64 // quota lease that it was spent from; 0: none
+	Method       string
+	Path         string // cut to MaxPath bytes
+	Status       uint16
+	Flags        uint8
+	Units        uint32
+	BytesIn      uint64
+	BytesOut     uint64
+	Duration     time.Duration // whole call, microseconds kept
+	Upstream     time.Duration // until the upstream's first byte, microseconds kept
+}
+
+// Slot layout, little endian. The commit word is last to be written and is only
+// believed together with the checksum over all before it.
+const (
+	offRequest  = 0
+	offIDs      = 16 // org, application, subscription, key, version, operation
+	offAt       = 112
+	offLease    = 120
+	offBytesIn  = 128
+	offBytesOut = 136
+	offDuration = 144
+	offUpstream = 148
+	offUnits    = 152
+	offStatus   = 156
+	offFlags    = 158
+	offMethod   = 159
+	offPathLen  = 167
+	offPath     = 168
+	offSum      = 244
+	offCommit   = 248
+
+	methodLen  = 8
+	commitWord = 0x31454741_4c4c4f54 // "TOLLAGE1"
+)
+
+var (
+	// ErrEmpty says that a slot was never written.
+	ErrEmpty = errors.New("slot is empty")
+	// ErrDamaged says that a slot was begun and not finished, or was changed later.
+	ErrDamaged = errors.New("slot is damaged")
+
+	castagnoli = crc32.MakeTable(crc32.Castagnoli)
+)
+
+// encode writes r into slot, which must be SlotSize bytes.
+func (r *Record) encode(slot []byte) {
+	clear(slot)
+	copy(slot[offRequest:], r.RequestID[:])
+	for i, id := range []*uuid.UUID{&r.Org, &r.Application, &r.Subscription, &r.Key, &r.Version, &r.Operation} {
+		copy(slot[offIDs+16*i:], id[:])
+	}
+	le := binary.LittleEndian
+	le.PutUint64(slot[offAt:], uint64(r.At.UnixNano()))
+	le.PutUint64(slot[offLease:], uint64(r.Lease))
+	le.PutUint64(slot[offBytesIn:], r.BytesIn)
+	le.PutUint64(slot[offBytesOut:], r.BytesOut)
+	le.PutUint32(slot[offDuration:], micros(r.Duration))
+	le.PutUint32(slot[offUpstream:], micros(r.Upstream))
+	le.PutUint32(slot[offUnits:], r.Units)
+	le.PutUint16(slot[offStatus:], r.Status)
+	slot[offFlags] = r.Flags
+	copy(slot[offMethod:offMethod+methodLen], r.Method)
+	slot[offPathLen] = byte(copy(slot[offPath:offPath+MaxPath], r.Path))
+	le.PutUint32(slot[offSum:], crc32.Checksum(slot[:offSum], castagnoli))
+	le.PutUint64(slot[offCommit:], commitWord)
+}
+
+// Decode reads one slot.
+func Decode(slot []byte) (Record, error) {
+	if len(slot) != SlotSize {
+		return Record{}, ErrDamaged
+	}
+	le := binary.LittleEndian
+	if le.Uint64(slot[offCommit:]) != commitWord {
+		if isZero(slot) {
+			return Record{}, ErrEmpty
+		}
+		return Record{}, ErrDamaged
+	}
+	if crc32.Checksum(slot[:offSum], castagnoli) != le.Uint32(slot[offSum:]) || slot[offPathLen] > MaxPath {
+		return Record{}, ErrDamaged
+	}
+	r := Record{
+		At:       time.Unix(0, int64(le.Uint64(slot[offAt:]))).UTC(),
+		Lease:    int64(le.Uint64(slot[offLease:])),
+		BytesIn:  le.Uint64(slot[offBytesIn:]),
+		BytesOut: le.Uint64(slot[offBytesOut:]),
+		Duration: time.Duration(le.Uint32(slot[offDuration:])) * time.Microsecond,
+		Upstream: time.Duration(le.Uint32(slot[offUpstream:])) * time.Microsecond,
+		Units:    le.Uint32(slot[offUnits:]),
+		Status:   le.Uint16(slot[offStatus:]),
+		Flags:    slot[offFlags],
+		Method:   text(slot[offMethod : offMethod+methodLen]),
+		Path:     string(slot[offPath : offPath+int(slot[offPathLen])]),
+	}
+	copy(r.RequestID[:], slot[offRequest:])
+	for i, id := range []*uuid.UUID{&r.Org, &r.Application, &r.Subscription, &r.Key, &r.Version, &r.Operation} {
+		copy(id[:], slot[offIDs+16*i:])
+	}
+	return r, nil
+}
+
+func micros(d time.Duration) uint32 {
+	return uint32(min(max(d.Microseconds(), 0), 1<<32-1))
+}
+
+func text(b []byte) string {
+	for i, c := range b {
+		if c == 0 {
+			return string(b[:i])
+		}
+	}
+	return string(b)
+}
+
+func isZero(b []byte) bool {
+	for _, c := range b {
+		if c != 0 {
+			return false
+		}
+	}
+	return true
+}
