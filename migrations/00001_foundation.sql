@@ -228,6 +228,9 @@ CREATE TABLE price_components (
   model text NOT NULL CHECK (model IN ('per_unit', 'graduated', 'volume', 'package')),
   included bigint NOT NULL DEFAULT 0 CHECK (included >= 0),
   package_size bigint NOT NULL DEFAULT 0 CHECK (package_size >= 0),
+  flat_at_zero boolean NOT NULL DEFAULT true, -- whether the first tier's flat amount is due without usage
+  minimum bigint NOT NULL DEFAULT 0 CHECK (minimum >= 0), -- minor units per period
+  maximum bigint CHECK (maximum >= minimum), -- minor units per period; null: no cap
   UNIQUE (plan_version_id, position)
 );
 
@@ -418,9 +421,11 @@ CREATE TABLE quota_leases (
   subscription_id uuid NOT NULL,
   period_start timestamptz NOT NULL,
   gateway text NOT NULL,
-  granted bigint NOT NULL,
+  process uuid NOT NULL, -- the run of that gateway which holds it
+  granted bigint NOT NULL CHECK (granted > 0),
+  spent bigint NOT NULL DEFAULT 0, -- as metered; final once that run's spool is shipped
   taken_at timestamptz NOT NULL,
-  settled boolean NOT NULL DEFAULT false
+  settled boolean NOT NULL DEFAULT false -- what was not spent has been given back
 );
 CREATE INDEX quota_leases_open ON quota_leases (gateway) WHERE NOT settled;
 

@@ -1,0 +1,127 @@
+package accounts
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"tollgate/internal/clock"
+	"tollgate/internal/postgres"
+	"tollgate/internal/problem"
+)
+
+// SessionStore keeps sessions in Postgres under the hash of their token, so
+// that a copy of the table signs nobody in. It implements scs.CtxStore.
+type SessionStore struct {
+	DB    *postgres.DB
+	Clock *clock.Clock
+}
+
+func tokenHash(token string) []byte {
+	sum := sha256.Sum256([]byte(token))
+	return sum[:]
+}
+
+// FindCtx reads a session that has not expired.
+func (s SessionStore) FindCtx(ctx context.Context, token string) (data []byte, found bool, err error) {
+	err = s.DB.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
+		return tx.PGX.QueryRow(ctx, `SELECT data FROM sessions WHERE token_hash = $1 AND expires_at > $2`, tokenHash(token), s.Clock.Real()).Scan(&data)
+	})
+	if postgres.IsNotFound(err) {
+		return nil, false, nil
+	}
+	return data, err == nil, err
+}
+
+// CommitCtx writes a session.
+func (s SessionStore) CommitCtx(ctx context.Context, token string, data []byte, expiry time.Time) error {
+	return s.DB.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
+		_, err := tx.PGX.Exec(ctx, `
+			INSERT INTO sessions (token_hash, data, expires_at) VALUES ($1, $2, $3)
+			ON CONFLICT (token_hash) DO UPDATE SET data = excluded.data, expires_at = excluded.expires_at`, tokenHash(token), data, expiry)
+		return err
+	})
+}
+
+// DeleteCtx ends a session.
+func (s SessionStore) DeleteCtx(ctx context.Context, token string) error {
+	return s.DB.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
+		_, err := tx.PGX.Exec(ctx, `DELETE FROM sessions WHERE token_hash = $1`, tokenHash(token))
+		return err
+	})
+}
+
+// Find implements scs.Store for callers without a context.
+func (s SessionStore) Find(token string) ([]byte, bool, error) {
+	return s.FindCtx(context.Background(), token)
+}
+
+// Commit implements scs.Store for callers without a context.
+func (s SessionStore) Commit(token string, data []byte, expiry time.Time) error {
+	return s.CommitCtx(context.Background(), token, data, expiry)
+}
+
+// Delete implements scs.Store for callers without a context.
+func (s SessionStore) Delete(token string) error { return s.DeleteCtx(context.Background(), token) }
+
+// ChangePassword sets a new password and ends all of the person's sessions.
+func (s *Service) ChangePassword(ctx context.Context, user uuid.UUID, password string) error {
+	if err := (SignUp{Email: "person@example.com", Password: password}).Validate(); err != nil {
+		return err
+	}
+	hash, err := s.hashPassword(ctx, password)
+	if err != nil {
+		return err
+	}
+	return s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
+		if err := tx.Model(&User{}).Where("id = ?", user).Update("password_hash", hash).Error; err != nil {
+			return err
+		}
+		return tx.Exec(`DELETE FROM sessions WHERE user_id = ?`, user).Error
+	})
+}
+
+// OwnSession notes whose session token is, so that it can be ended with the others.
+func (s *Service) OwnSession(ctx context.Context, token string, user uuid.UUID) error {
+	return s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
+		return tx.Exec(`UPDATE sessions SET user_id = ? WHERE token_hash = ?`, user, tokenHash(token)).Error
+	})
+}
+
+func failureSubject(email, address string) []byte {
+	sum := sha256.Sum256([]byte(email + "\x00" + address))
+	return sum[:]
+}
+
+func (s *Service) checkFailures(ctx context.Context, subject []byte) error {
+	var failures int
+	var last time.Time
+	err := s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
+		return tx.PGX.QueryRow(ctx, `SELECT failures, last_at FROM login_failures WHERE subject = $1`, subject).Scan(&failures, &last)
+	})
+	if postgres.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("login failures: %w", err)
+	}
+	if left := last.Add(wait(failures)).Sub(s.clock.Real()); left > 0 {
+		return problem.New("too-many-attempts", "Too many failed attempts. Try again in %d seconds.", int(left.Seconds())+1)
+	}
+	return nil
+}
+
+// noteFailure counts a failed attempt; after a quiet hour the count starts anew.
+func (s *Service) noteFailure(ctx context.Context, subject []byte) error {
+	now := s.clock.Real()
+	return s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
+		_, err := tx.PGX.Exec(ctx, `
+			INSERT INTO login_failures AS f (subject, failures, last_at) VALUES ($1, 1, $2)
+			ON CONFLICT (subject) DO UPDATE SET last_at = $2, failures = CASE WHEN f.last_at < $3 THEN 1 ELSE f.failures + 1 END`,
+			subject, now, now.Add(-time.Hour))
+		return err
+	})
+}

@@ -1,0 +1,59 @@
+// Package gateway is the gateway as a program: its configuration and Run.
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Config is read from the environment. Secrets are not printed.
+type Config struct {
+	Listen            string         `env:"GATEWAY_LISTEN" envDefault:"127.0.0.1:8000"`
+	PrivateListen     string         `env:"GATEWAY_PRIVATE_LISTEN" envDefault:"127.0.0.1:8001"` // health in detail, metrics, profiling
+	ID                string         `env:"GATEWAY_ID" envDefault:"gateway-1"`                  // unique among gateways
+	DatabaseURL       string         `env:"DATABASE_URL"`
+	DataDir           string         `env:"GATEWAY_DATA_DIR" envDefault:"/var/lib/tollgate/gateway"` // spool and the copy of the view
+	PortalURL         string         `env:"PORTAL_URL" envDefault:"http://127.0.0.1:8080"`
+	Pepper            string         `env:"KEY_PEPPER"`      // the portal's
+	IdentitySecret    string         `env:"IDENTITY_SECRET"` // the portal's
+	UpstreamNetworks  []netip.Prefix `env:"UPSTREAM_NETWORKS" envDefault:""`
+	UpstreamTimeout   time.Duration  `env:"UPSTREAM_TIMEOUT" envDefault:"60s"`
+	SpoolSegmentSlots int64          `env:"SPOOL_SEGMENT_SLOTS" envDefault:"65536"` // 256 bytes each
+	SpoolMaxSegments  int            `env:"SPOOL_MAX_SEGMENTS" envDefault:"256"`
+	DrainTimeout      time.Duration  `env:"DRAIN_TIMEOUT" envDefault:"30s"`
+	LogLevel          slog.Level     `env:"LOG_LEVEL" envDefault:"INFO"`
+	TestClock         bool           `env:"TEST_CLOCK"` // follow the movable clock; for tests, never with real money
+}
+
+// Validate reports everything that is wrong at once.
+func (c Config) Validate() error {
+	var errs []error
+	need := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	need(c.DatabaseURL != "", "DATABASE_URL is missing: the PostgreSQL that the portal uses")
+	need(len(c.Pepper) >= 16, "KEY_PEPPER must have at least 16 characters, the same as the portal's")
+	need(len(c.IdentitySecret) >= 16, "IDENTITY_SECRET must have at least 16 characters, the same as the portal's")
+	need(strings.HasPrefix(c.PortalURL, "http"), "PORTAL_URL must be the portal's public address")
+	need(c.SpoolSegmentSlots >= 64, "SPOOL_SEGMENT_SLOTS must be at least 64")
+	need(c.SpoolMaxSegments >= 2, "SPOOL_MAX_SEGMENTS must be at least 2")
+	need(c.ID != "", "GATEWAY_ID is missing: a name of its own for each gateway")
+	for name, addr := range map[string]string{"GATEWAY_LISTEN": c.Listen, "GATEWAY_PRIVATE_LISTEN": c.PrivateListen} {
+		_, _, err := net.SplitHostPort(addr)
+		need(err == nil, "%s must be host:port, not %q", name, addr)
+	}
+	return errors.Join(errs...)
+}
+
+// LogValue keeps secrets out of logs.
+func (c Config) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("id", c.ID), slog.String("listen", c.Listen), slog.String("private", c.PrivateListen),
+		slog.String("data_dir", c.DataDir), slog.String("portal", c.PortalURL))
+}

@@ -1,0 +1,28 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/caarlos0/env/v11"
+
+	"tollgate/internal/telemetry"
+)
+
+// Main reads the environment, runs until a signal, and returns the exit code.
+func Main() int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	cfg, err := env.ParseAs[Config]()
+	if err == nil {
+		err = Run(ctx, cfg, telemetry.NewLogger(os.Stderr, cfg.LogLevel, "gateway"), nil)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "gateway:", err)
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,247 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"tollgate/internal/app/serve"
+	"tollgate/internal/clock"
+	"tollgate/internal/metering"
+	"tollgate/internal/metering/spool"
+	"tollgate/internal/outbound"
+	"tollgate/internal/postgres/pool"
+	"tollgate/internal/proxy"
+	"tollgate/internal/quota/lease"
+	"tollgate/internal/quota/memory"
+	"tollgate/internal/snapshot"
+	"tollgate/internal/telemetry"
+)
+
+// program is the running gateway.
+type program struct {
+	cfg      Config
+	logger   *slog.Logger
+	clock    *clock.Clock
+	pool     *pgxpool.Pool
+	views    *snapshot.Holder
+	spool    *spool.Spool
+	shipper  *metering.Shipper
+	refusals *metering.Refusals
+	leases   *lease.Postgres
+	limiter  *memory.Limiter
+	registry *prometheus.Registry
+	started  time.Time
+}
+
+// Run serves until ctx ends, then drains: calls first, then their usage. It
+// starts without a database if a copy of the view is on disk. ready, if not
+// nil, is called once calls are answered.
+func Run(ctx context.Context, cfg Config, logger *slog.Logger, ready func()) error {
+	if err := cfg.Validate(); err != nil {
+		return fmt.Errorf("the gateway's configuration: %w", err)
+	}
+	p, err := assemble(ctx, cfg, logger)
+	if err != nil {
+		return err
+	}
+	defer p.pool.Close()
+	defer func() { _ = p.spool.Close() }()
+
+	public, err := serve.Listen(cfg.Listen, "GATEWAY_LISTEN")
+	if err != nil {
+		return err
+	}
+	private, err := serve.Listen(cfg.PrivateListen, "GATEWAY_PRIVATE_LISTEN")
+	if err != nil {
+		return errors.Join(err, public.Close())
+	}
+	return p.serve(ctx, public, private, ready)
+}
+
+func assemble(ctx context.Context, cfg Config, logger *slog.Logger) (*program, error) {
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("the gateway's data folder: %w", err)
+	}
+	db, err := pool.Open(context.WithoutCancel(ctx), cfg.DatabaseURL, pool.Staff, 12)
+	if err != nil {
+		return nil, err
+	}
+	p := &program{cfg: cfg, logger: logger, clock: clock.New(), pool: db, refusals: metering.NewRefusals(), limiter: memory.New(), registry: telemetry.NewRegistry()}
+	p.started = p.clock.Real()
+	p.spool, err = spool.New(spool.Config{Dir: filepath.Join(cfg.DataDir, "spool"), SegmentSlots: cfg.SpoolSegmentSlots, MaxSegments: cfg.SpoolMaxSegments})
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	p.leases = &lease.Postgres{Pool: db, Gateway: cfg.ID, Process: uuid.New(), Now: p.clock.Now}
+	p.shipper = metering.NewShipper(p.spool, db, cfg.ID, p.clock.Now, logger, p.registry)
+	p.views = snapshot.NewHolder(db, filepath.Join(cfg.DataDir, "view.gob"), logger, func(v *snapshot.View) {
+		if cfg.TestClock {
+			p.clock.MoveTo(v.ClockOffset)
+		}
+	})
+	return p, nil
+}
+
+// serve runs the background work and the listeners, and takes them down in order.
+func (p *program) serve(ctx context.Context, public, private net.Listener, ready func()) error {
+	if err := p.views.Refresh(ctx); err != nil {
+		p.logger.Warn("starting without the database", "error", err, "view_on_disk", p.views.View() != nil)
+	}
+	p.settle(ctx)
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	group, background := errgroup.WithContext(background)
+	for _, work := range []func(context.Context){p.views.Run, p.shipper.Run, p.keepUp} {
+		group.Go(func() error { work(background); return nil })
+	}
+	if ready != nil {
+		ready()
+	}
+	err := serve.Until(ctx, p.cfg.DrainTimeout,
+		serve.Server{Listener: public, Handler: p.handler(public)},
+		serve.Server{Listener: private, Handler: telemetry.Private(p.parts(), p.registry)},
+	)
+	stop()
+	return errors.Join(err, group.Wait(), p.drain(ctx))
+}
+
+// handler is the public listener: the request path, and two addresses for
+// load balancers.
+func (p *program) handler(public net.Listener) http.Handler {
+	own := []netip.AddrPort{netip.MustParseAddrPort(public.Addr().String())}
+	if private, err := netip.ParseAddrPort(p.cfg.PrivateListen); err == nil {
+		own = append(own, private)
+	}
+	g := proxy.New(proxy.Config{
+		PortalURL: p.cfg.PortalURL, Pepper: []byte(p.cfg.Pepper), IdentitySecret: []byte(p.cfg.IdentitySecret),
+		Timeout: p.cfg.UpstreamTimeout, Upstreams: outbound.Networks(p.cfg.UpstreamNetworks, own),
+	}, proxy.Parts{
+		Clock: p.clock, Views: p.views, Limiter: p.limiter, Wallet: lease.New(p.leases, time.Second), Spool: p.spool,
+		Refusals: p.refusals, Logger: p.logger, Registry: p.registry,
+	})
+	ready := telemetry.Readiness(p.parts())
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/healthz":
+			telemetry.Liveness(w, r)
+		case "/readyz":
+			ready(w, r)
+		default:
+			g.ServeHTTP(w, r)
+		}
+	})
+}
+
+// keepUp flushes refusals, forgets passed windows and tells the operator that
+// this gateway lives.
+func (p *program) keepUp(ctx context.Context) {
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for n := 0; ; n++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := p.refusals.Flush(ctx, p.pool); err != nil {
+			p.logger.Debug("refusals not stored", "error", err)
+		}
+		if n%10 == 0 {
+			p.heartbeat(ctx)
+			p.settle(ctx)
+			p.limiter.Sweep(p.clock.Now())
+		}
+	}
+}
+
+// settle gives back what earlier runs leased and did not spend, once all that
+// they recorded has been shipped.
+func (p *program) settle(ctx context.Context) {
+	for _, pending := range p.spool.Pending() {
+		if pending.Sealed {
+			if _, err := p.shipper.ShipPending(ctx); err != nil {
+				return // tried again with the next heartbeat
+			}
+			break
+		}
+	}
+	if err := p.leases.SettleEarlier(ctx); err != nil {
+		p.logger.Debug("quota leases of earlier runs not settled", "error", err)
+	}
+}
+
+func (p *program) heartbeat(ctx context.Context) {
+	version := int64(0)
+	if v := p.views.View(); v != nil {
+		version = v.Version
+	}
+	_, err := p.pool.Exec(ctx, `
+		INSERT INTO gateways (id, address, view_version, spool_pending, seen_at, started_at) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (id) DO UPDATE SET address = $2, view_version = $3, spool_pending = $4, seen_at = $5, started_at = $6`,
+		p.cfg.ID, p.cfg.Listen, version, len(p.spool.Pending()), p.clock.Real(), p.started)
+	if err != nil {
+		p.logger.Debug("heartbeat not stored", "error", err)
+	}
+}
+
+// drain ships what is left after the last call. What cannot be shipped stays on
+// disk for the next start.
+func (p *program) drain(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err := p.shipper.Drain(ctx); err != nil {
+		p.logger.Warn("usage stays in the spool until the next start", "error", err)
+		return nil
+	}
+	if err := errors.Join(p.refusals.Flush(ctx, p.pool), p.leases.SettleOwn(ctx)); err != nil {
+		p.logger.Warn("not everything could be handed back", "error", err)
+	}
+	return nil
+}
+
+// parts are what an operator can ask about.
+func (p *program) parts() []telemetry.Part {
+	state := func(ok bool, otherwise telemetry.State, detail string) (telemetry.State, string) {
+		if ok {
+			return telemetry.Healthy, ""
+		}
+		return otherwise, detail
+	}
+	return []telemetry.Part{
+		{Name: "authentication", Check: func(context.Context) (telemetry.State, string) {
+			return state(p.views.View() != nil, telemetry.Down, "no view has been loaded yet")
+		}},
+		{Name: "routing", Check: func(context.Context) (telemetry.State, string) {
+			if p.views.View() == nil {
+				return telemetry.Down, "no view has been loaded yet"
+			}
+			return state(p.views.Err() == nil, telemetry.Degraded, "the last good view is served: the newest could not be loaded")
+		}},
+		{Name: "metering", Check: func(context.Context) (telemetry.State, string) {
+			if err := p.spool.Reserve(); err != nil {
+				return telemetry.Down, err.Error()
+			}
+			p.spool.Release()
+			return telemetry.Healthy, ""
+		}},
+		{Name: "database", Check: func(ctx context.Context) (telemetry.State, string) {
+			ctx, cancel := context.WithTimeout(ctx, time.Second)
+			defer cancel()
+			return state(p.pool.Ping(ctx) == nil, telemetry.Degraded, "out of reach; calls go on from memory and usage stays on disk")
+		}},
+	}
+}

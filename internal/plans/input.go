@@ -1,0 +1,96 @@
+package plans
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"tollgate/internal/pricing"
+	"tollgate/internal/problem"
+)
+
+var slugPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+
+const slugHint = "Use lower-case letters, digits and dashes, starting with a letter or digit."
+
+// NewProduct is what a product team types to make a product.
+type NewProduct struct {
+	Slug, Name, Description string
+	Versions                []uuid.UUID // API versions that it sells
+}
+
+// Validate reports what is wrong, field by field.
+func (p NewProduct) Validate() error {
+	v := problem.Invalid{}
+	v.Check(strings.TrimSpace(p.Name) != "", "name", "Give the product a name.")
+	v.Check(len(p.Name) <= 100, "name", "Use at most 100 characters.")
+	v.Check(slugPattern.MatchString(p.Slug), "slug", slugHint)
+	v.Check(len(p.Versions) > 0, "versions", "Choose at least one API.")
+	return v.Err()
+}
+
+// NewPlan is what a product team types to make a plan.
+type NewPlan struct {
+	Product                 uuid.UUID
+	Slug, Name, Description string
+	Sale                    string
+	PrivateTo               *uuid.UUID
+	Currency                string
+	RecurringFee            int64 // minor units per month
+	RateCalls               int64 // 0: no rate limit
+	RateWindow              time.Duration
+	QuotaCalls              int64 // 0: no quota
+	QuotaHard               bool
+	Usage                   *pricing.Component // nil: usage costs nothing
+}
+
+// Validate reports what is wrong, field by field.
+func (p NewPlan) Validate() error {
+	v := problem.Invalid{}
+	v.Check(strings.TrimSpace(p.Name) != "", "name", "Give the plan a name.")
+	v.Check(len(p.Name) <= 60, "name", "Use at most 60 characters.")
+	v.Check(slugPattern.MatchString(p.Slug), "slug", slugHint)
+	v.Check(p.Sale == SelfServe || p.Sale == OnRequest, "sale", "Choose how the plan is sold.")
+	v.Check(Currencies[p.Currency], "currency", "Choose one of the listed currencies.")
+	v.Check(p.RecurringFee >= 0 && p.RecurringFee <= maxFee, "fee", "The fee must be between 0 and 10,000,000.")
+	v.Check(p.RateCalls >= 0, "rate_calls", "The number of calls cannot be negative.")
+	v.Check(p.RateCalls == 0 || windows[p.RateWindow], "rate_window", "Choose second, minute, hour or day.")
+	v.Check(p.QuotaCalls >= 0, "quota_calls", "The number of calls cannot be negative.")
+	if p.Usage != nil {
+		if err := p.Usage.Validate(); err != nil {
+			v.Check(false, "tiers", "%s", sentence(err))
+		}
+	}
+	return v.Err()
+}
+
+const maxFee = 1_000_000_000
+
+var windows = map[time.Duration]bool{time.Second: true, time.Minute: true, time.Hour: true, 24 * time.Hour: true}
+
+// Currencies that plans can be sold in, by ISO 4217 code in lower case.
+var Currencies = map[string]bool{"usd": true, "eur": true, "gbp": true, "chf": true, "jpy": true}
+
+func sentence(err error) string {
+	text := strings.ReplaceAll(err.Error(), "\n", "; ")
+	return fmt.Sprintf("%s%s.", strings.ToUpper(text[:1]), text[1:])
+}
+
+// NewRequest asks for a plan that is not sold through self-service.
+type NewRequest struct {
+	Plan          uuid.UUID
+	ExpectedCalls int64 // per month
+	Message       string
+}
+
+// Validate reports what is wrong, field by field.
+func (r NewRequest) Validate() error {
+	v := problem.Invalid{}
+	v.Check(r.ExpectedCalls >= 0, "expected_calls", "Give the number of calls per month as a whole number.")
+	v.Check(len(r.Message) <= 5000, "message", "Use at most 5,000 characters.")
+	v.Check(strings.TrimSpace(r.Message) != "", "message", "Tell us in a sentence what you need.")
+	return v.Err()
+}

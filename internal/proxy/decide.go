@@ -1,0 +1,219 @@
+package proxy
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"tollgate/internal/keys/token"
+	"tollgate/internal/quota"
+	"tollgate/internal/quota/lease"
+	"tollgate/internal/quota/memory"
+)
+
+func (g *Gateway) readView(c *call) *refusal {
+	if c.view = g.views.View(); c.view == nil {
+		return refuse("starting", "The gateway has started a moment ago and does not know its APIs yet.")
+	}
+	return nil
+}
+
+var forwarded = map[string]bool{
+	http.MethodGet: true, http.MethodHead: true, http.MethodPost: true, http.MethodPut: true,
+	http.MethodPatch: true, http.MethodDelete: true, http.MethodOptions: true,
+}
+
+func (g *Gateway) checkForm(c *call) *refusal {
+	if !forwarded[c.r.Method] {
+		return refuse("method-not-allowed", "The gateway does not forward %s requests.", printable(c.r.Method))
+	}
+	path, ok := canonicalPath(c.r.URL)
+	if !ok {
+		return refuse("bad-path", "The path has dot segments, empty segments, encoded slashes, backslashes or control characters. Send it in its plain form.")
+	}
+	if _, err := url.ParseQuery(c.r.URL.RawQuery); err != nil {
+		return refuse("bad-path", "The query string is malformed: escape “%%” and “;” in it.")
+	}
+	c.path = path
+	return nil
+}
+
+// canonicalPath is the decoded path, if every program on the way would read it
+// the same way.
+func canonicalPath(u *url.URL) (string, bool) {
+	if u.Opaque != "" || !strings.HasPrefix(u.Path, "/") {
+		return "", false
+	}
+	escaped := strings.ToLower(u.EscapedPath())
+	for _, bad := range []string{"//", "%2f", "%5c", `\`, ";", "%3b", "%00"} {
+		if strings.Contains(escaped, bad) {
+			return "", false
+		}
+	}
+	for i := range len(u.Path) {
+		if u.Path[i] < 0x20 || u.Path[i] == 0x7f {
+			return "", false
+		}
+	}
+	for seg := range strings.SplitSeq(u.Path, "/") {
+		if seg == "." || seg == ".." {
+			return "", false
+		}
+	}
+	return u.Path, true
+}
+
+func printable(s string) string {
+	if len(s) > 20 {
+		s = s[:20]
+	}
+	return strings.Map(func(r rune) rune {
+		if r < 'A' || r > 'Z' {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+func (g *Gateway) findRoute(c *call) *refusal {
+	host := c.r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	if c.route, c.within = c.view.Route(host, c.path); c.route == nil {
+		return refuse("unknown-route", "No API answers at this address. Compare it with the base URL in the API's documentation.")
+	}
+	return nil
+}
+
+func (g *Gateway) authenticate(c *call) *refusal {
+	secret, refused := presentedKey(c.r.Header)
+	if refused != nil {
+		return refused
+	}
+	if _, err := token.Check(secret); err != nil {
+		return refuse("malformed-key", "This is not one of our API keys. Copy the whole key, from tg_ to its last character.")
+	}
+	key := c.view.Key(token.Sum(g.cfg.Pepper, secret))
+	if key == nil || (key.ExpiresAt != nil && !c.arrived.Before(*key.ExpiresAt)) {
+		return refuse("invalid-key", "This API key is unknown, revoked or expired. Create one in the console.")
+	}
+	c.key = key
+	return nil
+}
+
+// presentedKey reads the one key that a request carries.
+func presentedKey(h http.Header) (string, *refusal) {
+	var found []string
+	for _, v := range h.Values("Authorization") {
+		scheme, value, _ := strings.Cut(v, " ")
+		if strings.EqualFold(scheme, "Bearer") {
+			found = append(found, strings.TrimSpace(value))
+		}
+	}
+	found = append(found, h.Values("X-Api-Key")...)
+	if len(found) == 0 {
+		return "", refuse("missing-key", "This API needs a key: send it as “Authorization: Bearer <key>” or “X-API-Key: <key>”.")
+	}
+	for _, v := range found[1:] {
+		if v != found[0] {
+			return "", refuse("ambiguous-key", "The request carries two different keys. Send one.")
+		}
+	}
+	return found[0], nil
+}
+
+func (g *Gateway) findSubscription(c *call) *refusal {
+	if c.hold = c.view.Hold(c.key.Application, c.route.ID); c.hold == nil {
+		return refuse("not-subscribed", "The key is good, but its application has no subscription to this API. Choose a plan at %s/apis/%s.", g.cfg.PortalURL, c.route.API)
+	}
+	// From here on every answer says how the limits stand.
+	c.rate = g.limiter.Peek(c.caller(), c.hold.Plan.Rates, c.arrived)
+	if c.hold.Plan.Quota > 0 {
+		c.quota = g.wallet.Peek(c.account(), c.hold.Plan.Quota)
+	}
+	return nil
+}
+
+func (c *call) caller() memory.Caller {
+	return memory.Caller{Subscription: c.hold.ID, Test: c.test()}
+}
+
+func (c *call) account() lease.Account {
+	return lease.Account{Subscription: c.hold.ID, Start: c.hold.PeriodStart, End: c.hold.PeriodEnd}
+}
+
+func (g *Gateway) checkPayment(c *call) *refusal {
+	if c.hold.State == "unpaid" && !c.test() {
+		return refuse("payment-required", "An invoice of this subscription could not be paid. Update the card at %s/console/billing.", g.cfg.PortalURL)
+	}
+	return nil
+}
+
+func (g *Gateway) findOperation(c *call) *refusal {
+	if c.op = c.route.Operation(c.r.Method, c.within); c.op == nil {
+		return refuse("unknown-route", "The API %s has no operation %s %s.", c.route.API, c.r.Method, c.within)
+	}
+	return nil
+}
+
+func (g *Gateway) reserveRecord(c *call) *refusal {
+	if err := g.spool.Reserve(); err != nil {
+		g.logger.Error("no place to record usage", "error", err, "request_id", c.id)
+		return refuse("metering-unavailable", "The gateway cannot record usage at present. Please try again shortly.")
+	}
+	c.reserved = true
+	return nil
+}
+
+func (g *Gateway) spendQuota(c *call) *refusal {
+	plan := c.hold.Plan
+	if plan.Quota == 0 || c.test() {
+		return nil
+	}
+	id, st, outcome := g.wallet.Spend(c.r.Context(), c.account(), plan.Quota)
+	c.lease, c.quota = id, st
+	if outcome == lease.Spent || !plan.Hard {
+		return nil
+	}
+	policy := fmt.Sprintf("%d calls per billing period", plan.Quota)
+	if outcome == lease.Unavailable {
+		soon := quota.Status{Limit: st.Limit, Reset: c.arrived.Add(2 * time.Second)}
+		return &refusal{refuse("quota-unavailable", "The gateway could not confirm that quota is left. The call was not counted; try again shortly.").Error, &soon, policy}
+	}
+	return &refusal{refuse("quota-exceeded", "The plan %s includes %s, and they are used up until %s. See %s.",
+		c.hold.Subscription.Plan, policy, st.Reset.Format("2 January 2006 15:04 UTC"), g.planURL(c)).Error, &st, policy}
+}
+
+func (g *Gateway) takeRate(c *call) *refusal {
+	if len(c.hold.Plan.Rates) == 0 {
+		return nil
+	}
+	st, ok := g.limiter.Take(c.caller(), c.hold.Plan.Rates, c.arrived)
+	c.rate = st
+	if ok {
+		return nil
+	}
+	policy := fmt.Sprintf("%d calls per %s", st.Limit, windowName(st.Window))
+	return &refusal{refuse("rate-limit-exceeded", "The plan %s allows %s. Wait %d seconds, or see %s for a larger plan.",
+		c.hold.Subscription.Plan, policy, st.RetryAfter(c.arrived), g.planURL(c)).Error, &st, policy}
+}
+
+func (g *Gateway) planURL(c *call) string { return g.cfg.PortalURL + "/pricing/" + c.hold.ProductSlug }
+
+func windowName(w time.Duration) string {
+	switch w {
+	case time.Second:
+		return "second"
+	case time.Minute:
+		return "minute"
+	case time.Hour:
+		return "hour"
+	case 24 * time.Hour:
+		return "day"
+	}
+	return w.String()
+}

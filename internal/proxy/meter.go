@@ -1,0 +1,105 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"tollgate/internal/metering/spool"
+)
+
+// answer is what became of a forwarded call.
+type answer struct {
+	status    int
+	firstByte time.Duration
+	bytes     uint64
+	ours      bool // the gateway answered in the upstream's place
+	complete  bool // every byte was handed to the client's connection
+	metered   bool
+}
+
+// meter records the call, once. It runs before the answer's last byte goes out,
+// so that no full answer is ever without its record.
+func (g *Gateway) meter(c *call, aborted bool) error {
+	if c.out.metered {
+		return nil
+	}
+	c.out.metered = true
+	answered := c.out.status > 0 && c.out.status < 500 && !c.out.ours
+	rec := spool.Record{
+		RequestID: c.id, At: c.arrived, Org: c.key.Org, Application: c.key.Application, Subscription: c.hold.ID, Key: c.key.ID,
+		Version: c.route.ID, Operation: c.op.ID, Lease: c.lease, Method: c.r.Method, Path: c.within, Status: uint16(c.out.status),
+		Units: uint32(c.op.Weight), BytesIn: c.body.n.Load(), BytesOut: c.out.bytes,
+		Duration: g.clock.Real().Sub(c.started), Upstream: c.out.firstByte,
+	}
+	switch {
+	case c.test():
+		rec.Flags |= spool.FlagTest
+	case answered:
+		rec.Flags |= spool.FlagBillable
+	}
+	if aborted {
+		rec.Flags |= spool.FlagAborted
+	}
+	if !answered && c.lease != 0 { // a call without an answer costs no quota
+		g.wallet.Return(c.account(), c.lease)
+		rec.Lease = 0
+	}
+	err := g.spool.Append(&rec)
+	if err != nil {
+		g.metrics.lost.Inc()
+		g.logger.Error("usage could not be recorded", "error", err, "request_id", c.id)
+	}
+	g.metrics.observe(c, rec.Duration)
+	g.logger.Info("call", "request_id", c.id, "api", c.route.API, "method", c.r.Method, "operation", c.op.Path, "status", c.out.status,
+		"ms", strconv.FormatFloat(rec.Duration.Seconds()*1000, 'f', 2, 64))
+	return err
+}
+
+// meteredBody passes the upstream's answer on and calls done when its end is
+// known, before the last bytes are handed over.
+type meteredBody struct {
+	body io.ReadCloser
+	left int64 // declared bytes still to come; negative: unknown, the end says so
+	done func() error
+	out  *answer
+}
+
+// Read implements io.Reader.
+func (b *meteredBody) Read(p []byte) (int, error) {
+	n, err := b.body.Read(p)
+	b.out.bytes += uint64(n)
+	known := b.left >= 0
+	if known {
+		b.left -= int64(n)
+	}
+	if errors.Is(err, io.EOF) || (known && b.left <= 0 && n > 0) {
+		if failed := b.done(); failed != nil {
+			return 0, failed // unrecorded: the client must not get the whole answer
+		}
+	}
+	return n, err
+}
+
+// Close implements io.Closer.
+func (b *meteredBody) Close() error { return b.body.Close() }
+
+// countingBody counts what the client sent and remembers its faults. The
+// transport may still read it while the answer is being passed on.
+type countingBody struct {
+	io.ReadCloser
+	n      atomic.Uint64
+	failed atomic.Bool
+}
+
+// Read implements io.Reader.
+func (b *countingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.n.Add(uint64(n))
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.failed.Store(true)
+	}
+	return n, err
+}

@@ -1,0 +1,250 @@
+package subscriptions
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"tollgate/internal/audit"
+	"tollgate/internal/clock"
+	"tollgate/internal/postgres"
+	"tollgate/internal/problem"
+)
+
+// Service runs the use cases of subscriptions.
+type Service struct {
+	db    *postgres.DB
+	clock *clock.Clock
+}
+
+// New makes the service.
+func New(db *postgres.DB, c *clock.Clock) *Service { return &Service{db: db, clock: c} }
+
+// Choice is the plan that somebody subscribes to.
+type Choice struct {
+	Org, Application, Product, PlanVersion uuid.UUID
+}
+
+// Choose makes a pending subscription, or returns the one that a double click
+// or another tab has made. An application that already holds a subscription to
+// the same API versions is refused: the plan of a call would not be clear.
+func (s *Service) Choose(ctx context.Context, in Choice) (sub Subscription, err error) {
+	err = s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
+		// one choice at a time per application
+		if err := tx.Exec(`SELECT 1 FROM applications WHERE id = ? FOR UPDATE`, in.Application).Error; err != nil {
+			return err
+		}
+		if err := refuseOverlap(tx, in); err != nil {
+			return err
+		}
+		err := tx.Where("application_id = ? AND plan_version_id = ? AND state = 'pending'", in.Application, in.PlanVersion).First(&sub).Error
+		if err == nil || !postgres.IsNotFound(err) {
+			return err
+		}
+		sub = Subscription{ID: postgres.NewID(), OrgID: in.Org, ApplicationID: in.Application, PlanVersionID: in.PlanVersion, ProductID: in.Product, State: Pending, AnchorDay: 1, CreatedAt: s.clock.Now()}
+		return tx.Create(&sub).Error
+	})
+	return sub, err
+}
+
+func refuseOverlap(tx *postgres.Tx, in Choice) error {
+	var name string
+	err := tx.Raw(`
+		SELECT p.name FROM subscriptions s JOIN product_versions have ON have.product_id = s.product_id
+		JOIN product_versions want ON want.version_id = have.version_id AND want.product_id = ? JOIN products p ON p.id = s.product_id
+		WHERE s.application_id = ? AND s.state IN ('active', 'unpaid') LIMIT 1`, in.Product, in.Application).Scan(&name).Error
+	if err == nil && name != "" {
+		err = problem.Conflict("This application already has a subscription to %s. End that one first, or use another application.", name)
+	}
+	return err
+}
+
+// SetCheckout notes the Checkout session that a pending subscription waits for.
+func (s *Service) SetCheckout(ctx context.Context, id uuid.UUID, session string) error {
+	return s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
+		return tx.Exec(`UPDATE subscriptions SET checkout_session_id = ? WHERE id = ?`, session, id).Error
+	})
+}
+
+// ByCheckout finds the subscription that a Checkout session was opened for.
+func (s *Service) ByCheckout(ctx context.Context, session string) (sub Subscription, err error) {
+	if session == "" {
+		return sub, problem.NotFound("checkout")
+	}
+	return s.find(ctx, `checkout_session_id = ?`, session)
+}
+
+// Get reads one subscription.
+func (s *Service) Get(ctx context.Context, id uuid.UUID) (Subscription, error) {
+	return s.find(ctx, `id = ?`, id)
+}
+
+func (s *Service) find(ctx context.Context, where string, arg any) (sub Subscription, err error) {
+	err = s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error { return tx.Where(where, arg).First(&sub).Error })
+	if postgres.IsNotFound(err) {
+		err = problem.NotFound("subscription")
+	}
+	return sub, err
+}
+
+// Begin gives a pending subscription its first billing period, from now, unless
+// it has one. It stays pending until Activate.
+func (s *Service) Begin(ctx context.Context, id uuid.UUID, loc *time.Location) (sub Subscription, err error) {
+	err = s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
+		if sub, err = s.lock(tx, id); err != nil || sub.PeriodStart != nil {
+			return err
+		}
+		now := s.clock.Now().Truncate(time.Second)
+		sub.AnchorDay = now.In(loc).Day()
+		p := PeriodFrom(now, sub.AnchorDay, loc)
+		sub.PeriodStart, sub.PeriodEnd = &p.Start, &p.End
+		if err := tx.Exec(`UPDATE subscriptions SET anchor_day = ?, period_start = ?, period_end = ? WHERE id = ?`, sub.AnchorDay, p.Start, p.End, id).Error; err != nil {
+			return err
+		}
+		return addPeriod(tx, sub, 1, p)
+	})
+	return sub, err
+}
+
+func addPeriod(tx *postgres.Tx, sub Subscription, number int, p Period) error {
+	return tx.Exec(`INSERT INTO billing_periods (subscription_id, org_id, number, starts_at, ends_at, plan_version_id) VALUES (?, ?, ?, ?, ?, ?)`,
+		sub.ID, sub.OrgID, number, p.Start, p.End, sub.PlanVersionID).Error
+}
+
+func (s *Service) lock(tx *postgres.Tx, id uuid.UUID) (sub Subscription, err error) {
+	err = tx.Raw(`SELECT * FROM subscriptions WHERE id = ? FOR UPDATE`, id).Scan(&sub).Error
+	if err == nil && sub.ID == uuid.Nil {
+		err = problem.NotFound("subscription")
+	}
+	return sub, err
+}
+
+// Activate lets calls through: the fees in advance are paid, or there are none.
+func (s *Service) Activate(ctx context.Context, id uuid.UUID) error {
+	return s.setState(ctx, id, Active, Pending, Unpaid)
+}
+
+// Suspend refuses calls until what is owed is paid.
+func (s *Service) Suspend(ctx context.Context, id uuid.UUID) error {
+	return s.setState(ctx, id, Unpaid, Active)
+}
+
+// setState moves a subscription to state from one of the given states; from any
+// other it is left as it is.
+func (s *Service) setState(ctx context.Context, id uuid.UUID, state string, from ...string) error {
+	err := s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
+		res := tx.Exec(`UPDATE subscriptions SET state = ? WHERE id = ? AND state IN ? AND period_start IS NOT NULL`, state, id, from)
+		if res.Error != nil || res.RowsAffected == 0 {
+			return res.Error
+		}
+		sub, err := s.lock(tx, id)
+		if err != nil {
+			return err
+		}
+		return audit.Write(ctx, tx, s.clock.Now(), audit.Event{Org: sub.OrgID, Action: "subscription." + state, Object: "subscription", ID: id.String()})
+	})
+	if postgres.IsDuplicate(err) {
+		return problem.Conflict("This application already has a subscription to this product.")
+	}
+	return err
+}
+
+// CancelAtEnd ends the subscription when its present period ends, or takes that back.
+func (s *Service) CancelAtEnd(ctx context.Context, actor, org, id uuid.UUID, cancel bool) error {
+	return s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
+		res := tx.Exec(`UPDATE subscriptions SET cancel_at_end = ? WHERE id = ? AND org_id = ? AND state IN ('active', 'unpaid')`, cancel, id, org)
+		if res.Error == nil && res.RowsAffected == 0 {
+			return problem.NotFound("active subscription")
+		}
+		if res.Error != nil {
+			return res.Error
+		}
+		action := map[bool]string{true: "subscription.cancel", false: "subscription.resume"}[cancel]
+		return audit.Write(ctx, tx, s.clock.Now(), audit.Event{Org: org, Actor: actor, Action: action, Object: "subscription", ID: id.String()})
+	})
+}
+
+// List returns an organization's subscriptions, pending ones left out, newest first.
+func (s *Service) List(ctx context.Context, org uuid.UUID) (out []Listed, err error) {
+	err = s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
+		return tx.Raw(listed+`WHERE s.org_id = ? AND s.state <> 'pending' ORDER BY s.created_at DESC LIMIT 200`, org).Scan(&out).Error
+	})
+	return out, err
+}
+
+const listed = `
+	SELECT s.*, pl.id AS plan_id, pl.name AS plan_name, p.name AS product_name, p.slug AS product_slug, o.time_zone
+	FROM subscriptions s JOIN plan_versions pv ON pv.id = s.plan_version_id JOIN plans pl ON pl.id = pv.plan_id
+	JOIN products p ON p.id = s.product_id JOIN organizations o ON o.id = s.org_id `
+
+// RollDue moves every subscription whose period has ended by now into its next
+// period, or ends it. It returns how many it moved.
+func (s *Service) RollDue(ctx context.Context) (int, error) {
+	moved := 0
+	for {
+		n, err := s.rollOne(ctx)
+		if err != nil || n == 0 {
+			return moved, err
+		}
+		moved += n
+	}
+}
+
+var errNothingDue = errors.New("nothing is due")
+
+func (s *Service) rollOne(ctx context.Context) (int, error) {
+	err := s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
+		var sub Listed
+		if err := tx.Raw(listed+`WHERE s.state IN ('active', 'unpaid') AND s.period_end <= ? ORDER BY s.period_end LIMIT 1 FOR UPDATE OF s SKIP LOCKED`, s.clock.Now()).Scan(&sub).Error; err != nil {
+			return err
+		}
+		if sub.ID == uuid.Nil {
+			return errNothingDue
+		}
+		if sub.CancelAtEnd {
+			return s.end(ctx, tx, sub.Subscription)
+		}
+		return roll(tx, sub)
+	})
+	if errors.Is(err, errNothingDue) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("roll a subscription: %w", err)
+	}
+	return 1, nil
+}
+
+func roll(tx *postgres.Tx, sub Listed) error {
+	loc, err := time.LoadLocation(sub.TimeZone)
+	if err != nil {
+		loc = time.UTC
+	}
+	var number int
+	if err := tx.Raw(`SELECT max(number) FROM billing_periods WHERE subscription_id = ?`, sub.ID).Scan(&number).Error; err != nil {
+		return err
+	}
+	p := PeriodFrom(*sub.PeriodEnd, sub.AnchorDay, loc)
+	if err := tx.Exec(`UPDATE subscriptions SET period_start = ?, period_end = ? WHERE id = ?`, p.Start, p.End, sub.ID).Error; err != nil {
+		return err
+	}
+	return addPeriod(tx, sub.Subscription, number+1, p)
+}
+
+func (s *Service) end(ctx context.Context, tx *postgres.Tx, sub Subscription) error {
+	if err := tx.Exec(`UPDATE subscriptions SET state = 'ended', ended_at = period_end WHERE id = ?`, sub.ID).Error; err != nil {
+		return err
+	}
+	return audit.Write(ctx, tx, s.clock.Now(), audit.Event{Org: sub.OrgID, Action: "subscription.ended", Object: "subscription", ID: sub.ID.String()})
+}
+
+// DuePeriods lists periods that ended before the given moment and are not yet closed, oldest first.
+func (s *Service) DuePeriods(ctx context.Context, endedBefore time.Time, most int) (out []BillingPeriod, err error) {
+	err = s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
+		return tx.Where("closed_batch IS NULL AND ends_at <= ?", endedBefore).Order("ends_at, subscription_id").Limit(most).Find(&out).Error
+	})
+	return out, err
+}
