@@ -58,7 +58,7 @@ func (b *builder) parameters(e endpoint, limit int) []Parameter {
 	for _, name := range e.template.params {
 		if !known["path"+name] {
 			s := &Schema{Type: "string", Kind: "string"}
-			out = append(out, Parameter{Name: name, In: "path", Required: true, Schema: s, Example: appendString(nil, textFor(&Schema{Name: name}))})
+			out = append(out, Parameter{Name: name, In: "path", Required: true, Schema: s, Example: appendString(nil, pathExample(name))})
 		}
 	}
 	slices.SortStableFunc(out, func(a, c Parameter) int {
@@ -96,15 +96,32 @@ func (b *builder) parameter(n *node, limit int) Parameter {
 		p.Schema = b.forest.tree(schema, limit).root
 	}
 	p.Style, p.Explode = style(n)
+	if p.In == "path" && p.Schema.Kind == "string" && textFor(named(p.Schema, p.Name)) == "string" && p.Schema.Sample == nil {
+		// In a path the name reads better than the word string.
+		p.Schema = clone(p.Schema)
+		p.Schema.Sample = appendString(nil, p.Name)
+	}
 	p.Example = b.example(b.explicitExample(n), named(p.Schema, p.Name), firstText(media, "application/json"), limit, InRequest)
 	return p
 }
 
+func pathExample(name string) string {
+	if v := textFor(&Schema{Name: name}); v != "string" {
+		return v
+	}
+	return name
+}
+
+func clone(s *Schema) *Schema {
+	out := *s
+	return &out
+}
+
 // named gives a schema the name that its example may be guessed from.
 func named(s *Schema, name string) *Schema {
-	out := *s
+	out := clone(s)
 	out.Name = strings.TrimPrefix(name, "X-")
-	return &out
+	return out
 }
 
 // style returns how a list or object is written, "" for the default of its place.
