@@ -94,7 +94,7 @@ func firstInvalid(s string) place {
 
 // fill derives everything from the tree as written.
 func (d *Document) fill(root *node, found *findings) {
-	if d.Format = format(root, found); d.Format == "" {
+	if d.Format = formatName(root, found); d.Format == "" {
 		return
 	}
 	if strings.HasPrefix(d.Format, "Swagger") {
@@ -119,8 +119,8 @@ func (d *Document) fill(root *node, found *findings) {
 	d.Tags = tags(root, d.Operations)
 }
 
-// format names the specification and its version, or finds that it is unknown.
-func format(root *node, found *findings) string {
+// formatName names the specification and its version, or finds that it is unknown.
+func formatName(root *node, found *findings) string {
 	openapi, swagger := root.scalar("openapi"), root.scalar("swagger")
 	switch {
 	case strings.HasPrefix(openapi, "3.0") || strings.HasPrefix(openapi, "3.1"):

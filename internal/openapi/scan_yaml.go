@@ -34,7 +34,12 @@ func scanYAML(src string, found *findings) (*node, error) {
 		return nil, &syntaxError{"empty", place{}, "The document is empty."}
 	}
 	s := &yamlScanner{found: found, done: map[*yaml.Node]*node{}, weight: map[*yaml.Node]int{}, open: map[*yaml.Node]bool{}}
-	return s.convert(doc.Content[0], 0)
+	root, err := s.convert(doc.Content[0], 0)
+	if err == nil && root.kind == kindObject {
+		// Its own place, apart from that of its first key.
+		root.at.col = 0
+	}
+	return root, err
 }
 
 // tooManyTokens bounds what the YAML reader will hold (some 300 bytes a token)
@@ -60,12 +65,20 @@ func tooManyTokens(src string) (place, bool) {
 	return place{}, false
 }
 
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
+var (
+	yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
+	// yamlParserSays are the problems whose line the YAML reader counts from 0;
+	// the others it counts from 1. Line 0 it leaves out in both.
+	yamlParserSays = regexp.MustCompile(`did not find expected (<|node content|'-' indicator|key|',' or)|found (undefined tag handle|duplicate %|incompatible)`)
+)
 
 func yamlError(err error) error {
 	e := &syntaxError{code: "syntax", msg: "The YAML could not be read: " + err.Error() + "."}
 	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
-		line, _ := strconv.Atoi(m[1])
+		line, _ := strconv.Atoi(m[1]) // "" is 0
+		if line == 0 || yamlParserSays.MatchString(m[2]) {
+			line++
+		}
 		e.at.line = int32(min(line, math.MaxInt32))
 		e.msg = "The YAML could not be read: " + m[2] + "."
 	}
@@ -155,6 +168,10 @@ func (s *yamlScanner) mapping(y *yaml.Node, depth int) ([]member, error) {
 		if key.Tag == "!!merge" || key.Value == "<<" && key.Style == 0 {
 			merged = append(merged, mergeMembers(v, yamlPlace(key))...)
 			continue
+		}
+		if value := y.Content[i+1]; value.Kind&(yaml.MappingNode|yaml.SequenceNode) != 0 && value.Style&yaml.FlowStyle == 0 {
+			// A block starts where its first key or dash stands; its own key tells it apart.
+			v.at = yamlPlace(key)
 		}
 		kids = append(kids, member{name: yamlKey(key), at: yamlPlace(key), value: v})
 	}
