@@ -14,7 +14,7 @@ import (
 	"strconv"
 )
 
-// Bounds of what is read. GitHub's description of 13 MB has 580,000 values, 25 deep.
+// Bounds of what is read. GitHub's description of 13 MB has 258,000 values, 21 deep.
 const (
 	MaxBytes  = 20 << 20 // largest document that Parse reads
 	maxNodes  = 2_000_000

@@ -192,25 +192,35 @@ func (n *node) appendJSON(b []byte) []byte {
 
 const hexDigits = "0123456789abcdef"
 
-// appendString writes s as a JSON string that is safe inside HTML too.
+// appendString writes s as a JSON string that JavaScript and Python read too.
+// It is not escaped for HTML: who puts it into a page does that.
 func appendString(b []byte, s string) []byte {
 	b = append(b, '"')
-	for _, r := range s {
+	from := 0 // start of what needs no escape
+	for i, r := range s {
+		if r >= ' ' && r != '"' && r != '\\' && (r < 0x7f || r > 0x7f && r != '\u2028' && r != '\u2029' && r != utf8.RuneError) {
+			continue
+		}
+		b = append(b, s[from:i]...)
+		from = i + 1
 		switch {
 		case r == '"' || r == '\\':
 			b = append(b, '\\', byte(r))
 		case r == '\n':
 			b = append(b, '\\', 'n')
-		case r < ' ' || r == '<' || r == '>' || r == '&' || r == 0x7f:
+		case r <= 0x7f:
 			b = append(b, '\\', 'u', '0', '0', hexDigits[r>>4], hexDigits[r&15])
-		case r == '\u2028' || r == '\u2029':
-			b = append(b, `\u202`...)
-			b = append(b, hexDigits[r&15])
+		case r == utf8.RuneError:
+			b = append(b, "\ufffd"...) // also what is no UTF-8
+			if strings.HasPrefix(s[i:], "\ufffd") {
+				from = i + len("\ufffd")
+			}
 		default:
-			b = utf8.AppendRune(b, r)
+			b = append(append(b, `\u202`...), hexDigits[r&15])
+			from = i + utf8.RuneLen(r)
 		}
 	}
-	return append(b, '"')
+	return append(append(b, s[from:]...), '"')
 }
 
 // weight estimates the bytes of the value as JSON, counting no further than
