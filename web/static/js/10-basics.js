@@ -9,15 +9,17 @@ const on = (type, selector, act) => document.addEventListener(type, (event) => {
   if (found) act(found, event);
 });
 
-// Copy: data-copy names an element by id, or the text stands in data-copy-text.
-on("click", "[data-copy], [data-copy-text]", async (button) => {
-  const source = button.dataset.copy ? document.getElementById(button.dataset.copy) : null;
-  const visible = source?.querySelector?.("[data-panel]:not([hidden])");
-  const chosen = source && [...source.querySelectorAll("[data-panel]")].find((p) => getComputedStyle(p).visibility === "visible");
-  const text = button.dataset.copyText ?? (chosen || visible || source).textContent;
+// Copy: data-copy names an element by id (the chosen panel of it, when it has
+// panels); data-copy-url names an address whose text is copied.
+on("click", "[data-copy], [data-copy-url]", async (button) => {
+  const source = document.getElementById(button.dataset.copy ?? "");
+  const panels = source ? [...source.querySelectorAll("[data-panel]")] : [];
+  const chosen = panels.find((panel) => getComputedStyle(panel).visibility === "visible");
   const label = button.querySelector("[data-label]");
   const before = label.textContent;
   try {
+    const url = button.dataset.copyUrl;
+    const text = url ? await (await fetch(url)).text() : (chosen || source).textContent;
     await navigator.clipboard.writeText(text.trimEnd());
     label.textContent = "Copied";
     button.dataset.copied = "";
