@@ -1,0 +1,127 @@
+// Package layout frames pages: public, signed in, and bare.
+package layout
+
+import (
+	"strings"
+
+	"tollgate/web/component"
+)
+
+// Props are what every page needs besides its own content.
+type Props struct {
+	Title       string // without the product's name
+	Description string // for search engines and link previews
+	Nonce       string // of this answer's content security policy
+	Path        string // of the request; marks the current place in the navigation
+	User        *UserProps
+	Nav         []NavItem // nil shows the area's own navigation
+	Flash       *component.FlashProps
+	Demo        *DemoProps
+	Query       string // what the search box holds
+	SuggestURL  string // answers ?q= with [{"title","detail","url"}]; none when empty
+	Mode        string // test or live: marks signed-in pages; empty shows no mark
+}
+
+// UserProps is the person who is signed in.
+type UserProps struct {
+	Name         string
+	Email        string
+	Organization string
+	Areas        []NavItem // the areas this person may enter
+}
+
+// NavItem is one place.
+type NavItem struct {
+	Label string
+	URL   string
+	Icon  string // lucide name
+	Count string // such as open requests, empty for none
+}
+
+// DemoProps say that the clock can be moved, and what it shows.
+type DemoProps struct {
+	Now string // business time, formatted
+}
+
+// Area is a part of the signed-in pages.
+type Area string
+
+// The areas.
+const (
+	Console Area = "Console"
+	Studio  Area = "Studio"
+	Finance Area = "Finance"
+	Ops     Area = "Operations"
+)
+
+// AreaNav is the navigation of an area.
+func AreaNav(area Area) []NavItem {
+	switch area {
+	case Studio:
+		return []NavItem{
+			{Label: "APIs", URL: "/studio", Icon: "boxes"},
+			{Label: "Products and plans", URL: "/studio/products", Icon: "package"},
+			{Label: "Requests", URL: "/studio/requests", Icon: "inbox"},
+		}
+	case Finance:
+		return []NavItem{
+			{Label: "Invoices", URL: "/finance/invoices", Icon: "receipt-text"},
+			{Label: "Reconciliation", URL: "/finance/reconciliation", Icon: "scale"},
+		}
+	case Ops:
+		return []NavItem{{Label: "System", URL: "/ops", Icon: "activity"}}
+	case Console:
+	}
+	return []NavItem{
+		{Label: "Overview", URL: "/console", Icon: "layout-dashboard"},
+		{Label: "API keys", URL: "/console/keys", Icon: "key-round"},
+		{Label: "Usage", URL: "/console/usage", Icon: "chart-column"},
+		{Label: "Logs", URL: "/console/logs", Icon: "scroll-text"},
+		{Label: "Subscriptions", URL: "/console/subscriptions", Icon: "layers"},
+		{Label: "Billing", URL: "/console/billing", Icon: "credit-card"},
+	}
+}
+
+func (p Props) nav(area Area) []NavItem {
+	if p.Nav != nil {
+		return p.Nav
+	}
+	return AreaNav(area)
+}
+
+// current is the index of the item whose address is the longest prefix of the path.
+func current(path string, items []NavItem) int {
+	best, length := -1, 0
+	for i, item := range items {
+		inside := path == item.URL || strings.HasPrefix(path, strings.TrimSuffix(item.URL, "/")+"/")
+		if inside && len(item.URL) > length {
+			best, length = i, len(item.URL)
+		}
+	}
+	return best
+}
+
+var publicNav = []NavItem{
+	{Label: "APIs", URL: "/apis", Icon: "boxes"},
+	{Label: "Error codes", URL: "/problems", Icon: "circle-alert"},
+}
+
+// places are what the palette offers before anything is typed.
+func (p Props) places() []NavItem {
+	all := append([]NavItem{}, publicNav...)
+	if p.User == nil {
+		return append(all, NavItem{Label: "Sign in", URL: "/login"}, NavItem{Label: "Create an account", URL: "/signup"})
+	}
+	for _, item := range AreaNav(Console) {
+		item.Label = "Console: " + item.Label
+		all = append(all, item)
+	}
+	return append(all, p.User.Areas...)
+}
+
+func (p Props) title() string {
+	if p.Title == "" {
+		return "Tollgate"
+	}
+	return p.Title + " · Tollgate"
+}
