@@ -12,7 +12,6 @@ func (c *call) invoiceView(i invoice) obj {
 		data = append(data, c.view.line(it))
 	}
 	lines := listOf("/v1/invoices/"+i.ID+"/lines", data, len(items) > embeddedLines)
-	lines["total_count"] = len(items)
 	out := c.view.invoice(i, cus)
 	out["lines"] = lines
 	return out

@@ -198,8 +198,8 @@ func deleteInvoiceItem(c *call) (obj, *apiError) {
 		inv.Subtotal -= it.Amount
 		c.put(inv)
 	}
-	c.delete(it.ID)
 	c.emit("invoiceitem.deleted", c.view.invoiceItem(it))
+	c.delete(it.ID)
 	return obj{"id": it.ID, "object": "invoiceitem", "deleted": true}, nil
 }
 

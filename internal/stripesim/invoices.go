@@ -206,11 +206,11 @@ func deleteInvoice(c *call) (obj, *apiError) {
 	if inv.Status != "draft" {
 		return nil, notEditable("You can only delete draft invoices. This one is " + inv.Status + ".")
 	}
+	c.emit("invoice.deleted", c.invoiceView(inv))
 	for _, it := range c.itemsOf(inv.ID) {
 		c.delete(it.ID)
 	}
 	c.delete(inv.ID)
-	c.emit("invoice.deleted", c.invoiceView(inv))
 	return obj{"id": inv.ID, "object": "invoice", "deleted": true}, nil
 }
 

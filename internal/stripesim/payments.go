@@ -50,7 +50,7 @@ func (v viewer) paymentIntent(p paymentIntent) obj {
 		"description": nil, "last_payment_error": nil, "latest_charge": orNull(p.Charge), "metadata": obj{},
 		"next_action": nil, "on_behalf_of": nil, "payment_method": orNull(p.Method),
 		"payment_method_options": obj{}, "payment_method_types": []any{"card"}, "processing": nil,
-		"receipt_email": nil, "review": nil, "setup_future_usage": nil, "shipping": nil, "source": nil,
+		"receipt_email": nil, "review": nil, "setup_future_usage": nil, "shipping": nil,
 		"statement_descriptor": nil, "statement_descriptor_suffix": nil, "status": p.Status,
 		"transfer_data": nil, "transfer_group": nil,
 	}
@@ -89,7 +89,7 @@ func (v viewer) charge(ch charge) obj {
 		"fraud_details": obj{}, "metadata": obj{}, "on_behalf_of": nil, "outcome": outcome, "paid": ok,
 		"payment_intent": orNull(ch.PaymentIntent), "payment_method": orNull(ch.Method),
 		"payment_method_details": nil, "receipt_email": nil, "receipt_number": nil, "receipt_url": nil,
-		"refunded": ok && ch.Refunded == ch.Amount, "review": nil, "shipping": nil, "source": nil,
+		"refunded": ok && ch.Refunded == ch.Amount, "review": nil, "shipping": nil,
 		"source_transfer": nil, "statement_descriptor": nil, "statement_descriptor_suffix": nil,
 		"status": status, "transfer_data": nil, "transfer_group": nil,
 	}
