@@ -111,3 +111,6 @@ func Write(w http.ResponseWriter, status int, body any) {
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body) // the client went away: nothing to tell it
 }
+
+// TypeTitle is the title of e's type.
+func (e *Error) TypeTitle() string { return TypeOf(e.Code).Title }

@@ -1,0 +1,223 @@
+// Package request is one exchange with a browser or an API client: who is
+// asking, what they sent, and the ways to answer. Handlers return errors; the
+// portal renders them once, at its edge.
+package request
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/a-h/templ"
+	"github.com/alexedwards/scs/v2"
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"tollgate/internal/accounts"
+	"tollgate/internal/identity"
+	"tollgate/internal/postgres"
+	"tollgate/internal/problem"
+	"tollgate/web/component"
+	"tollgate/web/layout"
+)
+
+// Handler answers one route.
+type Handler func(*Request) error
+
+// Request is one exchange. Identity is the zero value for strangers.
+type Request struct {
+	gin      *gin.Context
+	ctx      context.Context
+	session  *scs.SessionManager
+	Identity accounts.Identity
+	Caller   identity.Caller // of API routes, verified
+	ID       string          // request id, also on the answer
+	Nonce    string          // of this answer's content security policy
+	Frame    func(*Request) layout.Props
+}
+
+// New wraps c. The context runs in the tenancy that the route needs.
+func New(c *gin.Context, ctx context.Context, session *scs.SessionManager) *Request {
+	return &Request{gin: c, ctx: ctx, session: session}
+}
+
+// Ctx is the request's context: cancelled when the client leaves, and bound to
+// the tenant that the route's permission gives.
+func (r *Request) Ctx() context.Context { return r.ctx }
+
+// AsStaff is the context across organizations, for the few steps of a
+// customer's request that need it, such as moving money.
+func (r *Request) AsStaff() context.Context { return postgres.AsStaff(r.ctx) }
+
+// HTTP is the plain request.
+func (r *Request) HTTP() *http.Request { return r.gin.Request }
+
+// Header is the answer's header.
+func (r *Request) Header() http.Header { return r.gin.Writer.Header() }
+
+// Writer is for answers that are not pages: files and streams.
+func (r *Request) Writer() http.ResponseWriter { return r.gin.Writer }
+
+// SignedIn reports whether somebody is signed in.
+func (r *Request) SignedIn() bool { return r.Identity.User != uuid.Nil }
+
+// Param is a part of the path.
+func (r *Request) Param(name string) string { return r.gin.Param(name) }
+
+// ParamID is a part of the path that must be an id; anything else is not found.
+func (r *Request) ParamID(name string) (uuid.UUID, error) {
+	id, err := uuid.Parse(r.gin.Param(name))
+	if err != nil {
+		return uuid.Nil, problem.NotFound("page")
+	}
+	return id, nil
+}
+
+// Query is a value of the URL's query.
+func (r *Request) Query(name string) string { return strings.TrimSpace(r.gin.Query(name)) }
+
+// QueryInt is a whole number of the URL's query, or fallback.
+func (r *Request) QueryInt(name string, fallback int) int {
+	if n, err := strconv.Atoi(r.gin.Query(name)); err == nil && n >= 0 {
+		return n
+	}
+	return fallback
+}
+
+// Form is a field of the posted form, never of the URL.
+func (r *Request) Form(name string) string {
+	return strings.TrimSpace(r.gin.Request.PostFormValue(name))
+}
+
+// Secret is a posted field as it was typed: blanks count.
+func (r *Request) Secret(name string) string { return r.gin.Request.PostFormValue(name) }
+
+// FormAll is all values of a posted field.
+func (r *Request) FormAll(name string) []string {
+	_ = r.gin.Request.PostFormValue(name) // parses the form
+	return r.gin.Request.PostForm[name]
+}
+
+// FormID is a posted field that must be an id.
+func (r *Request) FormID(name string) (uuid.UUID, bool) {
+	id, err := uuid.Parse(r.Form(name))
+	return id, err == nil
+}
+
+// Page answers 200 with a page.
+func (r *Request) Page(page templ.Component) error { return r.PageStatus(http.StatusOK, page) }
+
+// Invalid answers 422 with the form again: values kept, messages beside the fields.
+func (r *Request) Invalid(page templ.Component) error {
+	return r.PageStatus(http.StatusUnprocessableEntity, page)
+}
+
+// PageStatus renders a whole page before the first byte is sent, so that a
+// failing template cannot send half of one.
+func (r *Request) PageStatus(status int, page templ.Component) error {
+	var buf bytes.Buffer
+	if err := page.Render(r.ctx, &buf); err != nil {
+		return err
+	}
+	r.gin.Data(status, "text/html; charset=utf-8", buf.Bytes())
+	return nil
+}
+
+// HTML renders a fragment to a string, for scripts that replace a part of a page.
+func (r *Request) HTML(fragment templ.Component) (string, error) {
+	var buf bytes.Buffer
+	err := fragment.Render(r.ctx, &buf)
+	return buf.String(), err
+}
+
+// JSON answers with a value.
+func (r *Request) JSON(status int, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	r.gin.Data(status, "application/json", append(body, '\n'))
+	return nil
+}
+
+// Download answers with a file to save.
+func (r *Request) Download(name, contentType string, body []byte) error {
+	r.Header().Set("Content-Disposition", `attachment; filename="`+strings.Map(plainName, name)+`"`)
+	r.gin.Data(http.StatusOK, contentType, body)
+	return nil
+}
+
+func plainName(c rune) rune {
+	if c == '-' || c == '.' || c == '_' || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') {
+		return c
+	}
+	return '-'
+}
+
+// Redirect answers 303: the browser goes on with GET.
+func (r *Request) Redirect(to string) error {
+	r.gin.Redirect(http.StatusSeeOther, to)
+	return nil
+}
+
+// RedirectWith goes on to a page that then shows a message, once.
+func (r *Request) RedirectWith(message, to string) error {
+	r.session.Put(r.ctx, "flash", message)
+	return r.Redirect(to)
+}
+
+// Layout is the frame of a page: navigation, who is signed in, a waiting message.
+func (r *Request) Layout(title string) layout.Props {
+	p := r.Frame(r)
+	p.Title, p.Nonce, p.Path = title, r.Nonce, r.gin.Request.URL.Path
+	if message := r.session.PopString(r.ctx, "flash"); message != "" {
+		p.Flash = &component.FlashProps{Message: message, Tone: component.OK}
+	}
+	return p
+}
+
+// SignIn starts a fresh session for somebody: the old id is worthless from now on.
+func (r *Request) SignIn(id accounts.Identity) error {
+	if err := r.session.RenewToken(r.ctx); err != nil {
+		return err
+	}
+	r.session.Put(r.ctx, "user", id.User.String())
+	return nil
+}
+
+// SessionToken is the session's token, known after it was written.
+func (r *Request) SessionToken() string { return r.session.Token(r.ctx) }
+
+// SignOut ends the session.
+func (r *Request) SignOut() error { return r.session.Destroy(r.ctx) }
+
+// Keep stores a value in the session until Take reads it: a secret that is
+// shown on the next page and never again.
+func (r *Request) Keep(name, value string) { r.session.Put(r.ctx, name, value) }
+
+// Take reads a kept value and forgets it.
+func (r *Request) Take(name string) string { return r.session.PopString(r.ctx, name) }
+
+// Next is where a form leads afterwards: a path of this site, or fallback.
+func Next(raw, fallback string) string {
+	u, err := url.Parse(raw)
+	if err != nil || raw == "" || u.IsAbs() || u.Host != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(raw, "//") || strings.ContainsAny(raw, "\\\r\n\t") {
+		return fallback
+	}
+	return raw
+}
+
+// Fields are the messages of a validation error; ok is false for any other error.
+func Fields(err error) (fields map[string]string, ok bool) {
+	if e := problem.As(err); e.Code == "invalid" {
+		if e.Fields == nil {
+			return map[string]string{"": e.Message}, true
+		}
+		return e.Fields, true
+	}
+	return nil, false
+}
