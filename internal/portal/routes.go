@@ -16,7 +16,9 @@ type Screens struct {
 // Routes is the whole map of the portal: each address with the permission that
 // it needs.
 func (s Screens) Routes() []Route {
-	get := func(path string, needs p.Permission, h func(*request.Request) error) Route { return Route{http.MethodGet, path, needs, h} }
+	get := func(path string, needs p.Permission, h func(*request.Request) error) Route {
+		return Route{http.MethodGet, path, needs, h}
+	}
 	post := func(path string, needs p.Permission, h func(*request.Request) error) Route {
 		return Route{http.MethodPost, path, needs, h}
 	}
