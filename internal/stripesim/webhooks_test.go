@@ -127,3 +127,18 @@ func TestControlAPIAnswersLoopbackNamesOnly(t *testing.T) {
 		}
 	}
 }
+
+func TestOldEventsAreForgottenAtTheNextStart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	a := simtest.New(t, simtest.Options{Dir: dir})
+	ok(t, a, "POST", "/v1/customers", "name=Ada")
+	a.Stop()
+	for _, c := range []struct{ days, want int }{{29, 1}, {31, 0}} {
+		b := simtest.New(t, simtest.Options{Dir: dir, Start: simtest.Start.AddDate(0, 0, c.days)})
+		if n := len(ok(t, b, "GET", "/v1/events", "")["data"].([]any)); n != c.want {
+			t.Errorf("after %d days there are %d events", c.days, n)
+		}
+		b.Stop()
+	}
+}
