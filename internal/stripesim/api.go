@@ -55,6 +55,7 @@ func (s *Server) serveAPI(e endpoint) http.HandlerFunc {
 		w.Header().Set("Request-Id", requestID)
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequestBody))
 		if err != nil {
 			writeAnswer(w, errorAnswer(invalidParam("", "The request's body could not be read.")))
@@ -185,7 +186,7 @@ func requestParams(r *http.Request, body string) (params, *apiError) {
 	return query.merge(form), nil
 }
 
-func (s *Server) unknownPath(c *call) (obj, *apiError) {
+func unknownPath(*call) (obj, *apiError) {
 	e := invalid("", "Unrecognized request URL. This simulation covers a part of Stripe's API only.")
 	e.Status = http.StatusNotFound
 	return nil, e

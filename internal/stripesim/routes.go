@@ -8,7 +8,7 @@ func (s *Server) routes() http.Handler {
 	for pattern, e := range endpoints() {
 		mux.HandleFunc(pattern, s.serveAPI(e))
 	}
-	mux.HandleFunc("/v1/", s.serveAPI(endpoint{handle: s.unknownPath}))
+	mux.HandleFunc("/v1/", s.serveAPI(endpoint{handle: unknownPath}))
 
 	browser := http.NewCrossOriginProtection()
 	mux.HandleFunc("GET /checkout/{id}", s.checkoutPage)

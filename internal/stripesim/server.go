@@ -100,8 +100,40 @@ func New(cfg Config) (*Server, error) {
 		recorder: &recorder{},
 		webhooks: newWebhooks(cfg),
 	}
+	if err := s.prune(); err != nil {
+		return nil, errors.Join(err, st.close())
+	}
 	s.handler = s.routes()
 	return s, nil
+}
+
+// eventLifetime is how long Stripe keeps events.
+const eventLifetime = 30 * day
+
+// prune forgets what Stripe would have forgotten by now.
+func (s *Server) prune() error {
+	now := s.cfg.Now().Unix()
+	return s.store.update(func(t *tx) bool {
+		each(t, func(a savedAnswer) bool {
+			if now-a.Created >= day {
+				t.delete(a.recordID())
+			}
+			return true
+		})
+		each(t, func(e event) bool {
+			if now-e.Created >= eventLifetime {
+				t.delete(e.ID)
+			}
+			return true
+		})
+		each(t, func(d delivery) bool {
+			if _, ok := t.lookup(d.Event); !ok {
+				t.delete(d.ID)
+			}
+			return true
+		})
+		return true
+	})
 }
 
 // Handler serves the API under /v1/, the hosted pages under /checkout/ and

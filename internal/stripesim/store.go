@@ -3,6 +3,7 @@ package stripesim
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -91,19 +92,18 @@ func (st *store) apply(puts []record, deletes []string) {
 		}
 		st.byID[id] = r
 	}
+	shrunk := map[string]bool{}
 	for _, id := range deletes {
-		r, ok := st.byID[id]
-		if !ok {
-			continue
+		if r, ok := st.byID[id]; ok {
+			delete(st.byID, id)
+			shrunk[r.recordKind()] = true
 		}
-		delete(st.byID, id)
-		ids := st.byKind[r.recordKind()]
-		for i := range ids {
-			if ids[i] == id {
-				st.byKind[r.recordKind()] = append(ids[:i:i], ids[i+1:]...)
-				break
-			}
-		}
+	}
+	for kind := range shrunk {
+		st.byKind[kind] = slices.DeleteFunc(st.byKind[kind], func(id string) bool {
+			_, there := st.byID[id]
+			return !there
+		})
 	}
 }
 

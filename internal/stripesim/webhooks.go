@@ -118,6 +118,9 @@ func (s *Server) deliver(ctx context.Context) error {
 		mu.Lock()
 		defer mu.Unlock()
 		timers[d.ID] = time.AfterFunc(s.retryDelay(d.Attempts), func() {
+			mu.Lock()
+			delete(timers, d.ID)
+			mu.Unlock()
 			s.webhooks.setBusy(d.ID, false)
 			s.webhooks.nudge()
 		})

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"tollgate/internal/billing/stripe"
 	"tollgate/internal/stripesim/simtest"
 )
 
@@ -44,14 +45,14 @@ func startMock(t *testing.T, version string) (url string) {
 	go func() { exited <- cmd.Wait() }()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		<-exited
+		_ = <-exited // it was killed
 	})
 	deadline := time.NewTimer(30 * time.Second)
 	defer deadline.Stop()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		conn, err := net.Dial("tcp", addr)
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr)
 		if err == nil {
 			must(t, conn.Close())
 			return "http://" + addr
@@ -69,7 +70,7 @@ func startMock(t *testing.T, version string) (url string) {
 
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	must(t, err)
 	addr := l.Addr().String()
 	must(t, l.Close())
@@ -244,5 +245,44 @@ func setupAndAttach(t *testing.T, a *simtest.Account, cus, version string) {
 			a.API("GET", "/v1/setup_intents/"+out["setup_intent"].(string), "", "Stripe-Version", version)
 			a.API("POST", "/v1/checkout/sessions/"+id+"/expire", "", "Stripe-Version", version)
 		}
+	}
+}
+
+// TestClientUnderstandsStripesOwnMock makes the SDK decode both generations
+// of answers.
+func TestClientUnderstandsStripesOwnMock(t *testing.T) {
+	t.Parallel()
+	for mock, version := range map[string]string{oldMock: "", newMock: newAPI} {
+		t.Run(mock, func(t *testing.T) {
+			t.Parallel()
+			ctx := t.Context()
+			c := newClient(t, startMock(t, mock), version)
+			cus, err := c.CreateCustomer(ctx, stripe.CustomerInput{OrganizationID: "org-1", IdempotencyKey: "a"})
+			must(t, err)
+			_, err = c.CreateSetupCheckout(ctx, stripe.SetupInput{CustomerID: cus, Currency: "usd", SuccessURL: "https://a.example/", IdempotencyKey: "b"})
+			must(t, err)
+			_, err = c.SetupResult(ctx, "cs_test_1")
+			must(t, err)
+			inv, err := c.CreateInvoice(ctx, stripe.InvoiceInput{CustomerID: cus, Currency: "usd", OurInvoiceID: "1", IdempotencyKey: "c"})
+			must(t, err)
+			if inv.ID == "" || inv.Currency != "usd" || inv.Status == "" || inv.Subtotal == 0 || inv.Total == 0 {
+				t.Errorf("an invoice was not understood: %+v", inv)
+			}
+			_, err = c.AddItem(ctx, stripe.ItemInput{CustomerID: cus, InvoiceID: inv.ID, Amount: 5, Currency: "usd", LineID: "l", IdempotencyKey: "d"})
+			must(t, err)
+			_, _, err = c.FindItem(ctx, inv.ID, "nothing")
+			must(t, err)
+			for _, call := range []func() (stripe.Invoice, error){
+				func() (stripe.Invoice, error) { return c.Finalize(ctx, inv.ID, "e") },
+				func() (stripe.Invoice, error) { return c.Pay(ctx, inv.ID, "pm_1", "f") },
+				func() (stripe.Invoice, error) { return c.Void(ctx, inv.ID, "g") },
+			} {
+				if inv, err := call(); err != nil || inv.ID == "" {
+					t.Errorf("%+v, %v", inv, err)
+				}
+			}
+			_, err = c.Refund(ctx, stripe.RefundInput{InvoiceID: inv.ID, Amount: 5, OurCreditNoteID: "n", IdempotencyKey: "h"})
+			must(t, err)
+		})
 	}
 }

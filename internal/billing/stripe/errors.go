@@ -12,20 +12,20 @@ import (
 type Kind string
 
 const (
-	// Declined: the bank refused the payment. Nothing was charged. The answer
+	// Declined means that the bank refused the payment. Nothing was charged. The answer
 	// is final for its key: another attempt needs a new key.
 	Declined Kind = "declined"
-	// Invalid: the request is wrong, or the object is not in a state for it.
+	// Invalid means that the request is wrong, or the object is not in a state for it.
 	// Nothing happened. Repeating cannot help.
 	Invalid Kind = "invalid"
-	// RateLimited: nothing happened. Repeat later with the same key.
+	// RateLimited means that nothing happened: repeat later with the same key.
 	RateLimited Kind = "rate_limited"
-	// Unknown: it may or may not have happened. Repeat with the same key;
+	// Unknown means that it may or may not have happened. Repeat with the same key;
 	// when Error.Replayed is set, look the object up first and use a new key.
 	Unknown Kind = "unknown"
-	// NotFound: the object that the call names does not exist.
+	// NotFound means that what the call names does not exist.
 	NotFound Kind = "not_found"
-	// Auth: the key is wrong or may not do this. Nothing happened.
+	// Auth means that the key is wrong or may not do this. Nothing happened.
 	Auth Kind = "auth"
 )
 

@@ -71,12 +71,16 @@ type Account struct {
 type Options struct {
 	Dir        string // keeps the state
 	WebhookURL string
+	Start      time.Time // of the clock; zero: Start
 }
 
 // New starts an account that ends with the test.
 func New(t testing.TB, o Options) *Account {
 	t.Helper()
-	a := &Account{Clock: &Clock{at: Start}, t: t}
+	if o.Start.IsZero() {
+		o.Start = Start
+	}
+	a := &Account{Clock: &Clock{at: o.Start}, t: t}
 	var handler http.Handler
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
 	a.URL = srv.URL
@@ -181,7 +185,12 @@ func (a *Account) SubmitCheckout(pageURL, cardNumber string) (status int, locati
 	a.t.Helper()
 	form := url.Values{"number": {cardNumber}, "expiry": {"12 / 30"}, "cvc": {"123"}, "name": {"Ada Example"}}
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	res, err := client.PostForm(pageURL, form)
+	req, err := http.NewRequestWithContext(a.t.Context(), http.MethodPost, pageURL, strings.NewReader(form.Encode()))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	res, err := client.Do(req)
 	if err != nil {
 		a.t.Fatal(err)
 	}
