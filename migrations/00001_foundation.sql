@@ -321,7 +321,6 @@ CREATE TABLE billing_periods (
   ends_at timestamptz NOT NULL CHECK (ends_at > starts_at),
   plan_version_id uuid NOT NULL REFERENCES plan_versions,
   closed_batch bigint, -- last usage batch counted so far; null until closed
-  billed_quantity bigint NOT NULL DEFAULT 0, -- calls billed so far, late ones included
   PRIMARY KEY (subscription_id, number)
 );
 CREATE INDEX billing_periods_open ON billing_periods (ends_at) WHERE closed_batch IS NULL;
@@ -395,7 +394,8 @@ CREATE TABLE key_usage ( -- a key's last use comes from metering, not from the r
   org_id uuid NOT NULL,
   last_used_at timestamptz NOT NULL,
   last_status smallint NOT NULL,
-  last_duration_us bigint NOT NULL
+  last_duration_us bigint NOT NULL,
+  last_request_id uuid NOT NULL
 );
 CREATE INDEX key_usage_org ON key_usage (org_id);
 
@@ -463,6 +463,8 @@ CREATE TABLE invoices (
   amount_paid bigint NOT NULL DEFAULT 0,
   issued_at timestamptz,
   paid_at timestamptz,
+  pay_attempts int NOT NULL DEFAULT 0, -- refused ones; each attempt has an idempotency key of its own
+  next_attempt_at timestamptz,
   failure text NOT NULL DEFAULT '' -- why collecting has not worked yet, in words for finance
 );
 CREATE INDEX invoices_org ON invoices (org_id, created_at DESC);

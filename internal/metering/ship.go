@@ -298,9 +298,10 @@ func noteKeys(ctx context.Context, tx pgx.Tx, _ int64, records []spool.Record) e
 	for _, id := range ids {
 		r := last[id]
 		batch.Queue(`
-			INSERT INTO key_usage AS k (key_id, org_id, last_used_at, last_status, last_duration_us) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (key_id) DO UPDATE SET last_used_at = excluded.last_used_at, last_status = excluded.last_status, last_duration_us = excluded.last_duration_us
-			WHERE k.last_used_at <= excluded.last_used_at`, id, r.Org, r.At, int16(r.Status), r.Duration.Microseconds())
+			INSERT INTO key_usage AS k (key_id, org_id, last_used_at, last_status, last_duration_us, last_request_id) VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (key_id) DO UPDATE SET last_used_at = excluded.last_used_at, last_status = excluded.last_status,
+				last_duration_us = excluded.last_duration_us, last_request_id = excluded.last_request_id
+			WHERE k.last_used_at <= excluded.last_used_at`, id, r.Org, r.At, int16(r.Status), r.Duration.Microseconds(), r.RequestID)
 	}
 	return send(ctx, tx, batch, "note key use")
 }

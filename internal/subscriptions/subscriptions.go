@@ -51,6 +51,13 @@ type BillingPeriod struct {
 	StartsAt       time.Time
 	EndsAt         time.Time
 	PlanVersionID  uuid.UUID
-	ClosedBatch    *int64
-	BilledQuantity int64
+	ClosedBatch    *int64 // last usage batch that was counted; nil until closed
+}
+
+// Location is the organization's time zone; an unknown one is UTC.
+func (l Listed) Location() *time.Location {
+	if loc, err := time.LoadLocation(l.TimeZone); err == nil {
+		return loc
+	}
+	return time.UTC
 }

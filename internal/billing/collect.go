@@ -1,0 +1,379 @@
+package billing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"tollgate/internal/audit"
+	"tollgate/internal/billing/stripe"
+	"tollgate/internal/invoices"
+	"tollgate/internal/postgres"
+	"tollgate/internal/problem"
+)
+
+// retryAfter is the timetable of a refused payment; after the last step it is
+// tried only when another card is stored.
+var retryAfter = []time.Duration{3 * 24 * time.Hour, 5 * 24 * time.Hour, 7 * 24 * time.Hour}
+
+// idempotencyWindow is how long Stripe surely remembers a key (Stripe's
+// documentation, "Idempotent requests"). After it, what may have been sent is looked up.
+const idempotencyWindow = 23 * time.Hour
+
+// errBusy says that another process is collecting the same invoice.
+var errBusy = errors.New("the invoice is being collected")
+
+// Collect issues an approved invoice at Stripe and has it paid. Every step is
+// stored when it is done and has a key of its own, so that it can be repeated
+// after any interruption. A refused card is not an error here: it is noted, and
+// tried again by the timetable. Before anything is final, Stripe's sum is
+// compared with ours.
+func (s *Service) Collect(ctx context.Context, id uuid.UUID) error {
+	ctx = postgres.AsStaff(ctx)
+	unlock, err := s.lock(ctx, id)
+	if errors.Is(err, errBusy) {
+		return nil // whoever holds it finishes the work
+	}
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	doc, err := s.invoices.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	switch doc.State {
+	case invoices.Approved:
+		if err := s.issue(ctx, &doc); err != nil {
+			return fmt.Errorf("issue invoice %s: %w", id, err)
+		}
+	case invoices.Open:
+	default:
+		return nil
+	}
+	if doc.State == invoices.Open {
+		return s.pay(ctx, &doc)
+	}
+	return nil
+}
+
+// lock keeps two processes from collecting one invoice at the same time.
+func (s *Service) lock(ctx context.Context, id uuid.UUID) (unlock func(), err error) {
+	conn, err := s.db.StaffPool().Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var got bool
+	if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock(hashtextextended($1, 0))`, "invoice "+id.String()).Scan(&got); err != nil || !got {
+		conn.Release()
+		if err == nil {
+			err = errBusy
+		}
+		return nil, err
+	}
+	return func() {
+		_, err := conn.Exec(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock(hashtextextended($1, 0))`, "invoice "+id.String())
+		if err != nil {
+			_ = conn.Conn().Close(context.WithoutCancel(ctx)) // the lock goes with the connection
+		}
+		conn.Release()
+	}, nil
+}
+
+// issue makes the invoice at Stripe, line by line, compares the sums, and
+// finalizes it.
+func (s *Service) issue(ctx context.Context, doc *invoices.Document) error {
+	org, err := s.accounts.Organization(ctx, doc.OrgID)
+	if err != nil {
+		return err
+	}
+	customer, err := s.ensureCustomer(ctx, org)
+	if err != nil {
+		return err
+	}
+	if err := s.number(ctx, doc); err != nil {
+		return err
+	}
+	if doc.StripeInvoiceID == nil {
+		made, err := s.stripe.CreateInvoice(ctx, stripe.InvoiceInput{
+			CustomerID: customer, Currency: doc.Currency, OurInvoiceID: doc.ID.String(), OurNumber: doc.Name(), Description: doc.ProductName + ", " + doc.Name(),
+			PaymentMethodID: org.PaymentMethodID, IdempotencyKey: "invoice-" + doc.ID.String(),
+		})
+		if err != nil {
+			return err
+		}
+		doc.StripeInvoiceID = &made.ID
+		if err := s.set(ctx, doc.ID, map[string]any{"stripe_invoice_id": made.ID}); err != nil {
+			return err
+		}
+	}
+	if err := s.sendLines(ctx, doc, customer); err != nil {
+		return err
+	}
+	return s.finalize(ctx, doc)
+}
+
+// number gives the invoice its number, once.
+func (s *Service) number(ctx context.Context, doc *invoices.Document) error {
+	if doc.Number != nil {
+		return nil
+	}
+	return s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
+		var n string
+		err := tx.Raw(`UPDATE invoices SET number = 'TG-' || lpad(nextval('invoice_numbers')::text, 6, '0') WHERE id = ? AND number IS NULL RETURNING number`, doc.ID).Scan(&n).Error
+		doc.Number = &n
+		return err
+	})
+}
+
+// sendLines puts each line of the outbox on Stripe's draft, once.
+func (s *Service) sendLines(ctx context.Context, doc *invoices.Document, customer string) error {
+	for _, line := range doc.Lines {
+		var sent struct {
+			StripeItemID string
+			FirstSentAt  *time.Time
+		}
+		err := s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
+			return tx.Raw(`UPDATE stripe_outbox SET first_sent_at = coalesce(first_sent_at, ?) WHERE line_id = ? RETURNING stripe_item_id, first_sent_at`, s.clock.Real(), line.ID).Scan(&sent).Error
+		})
+		if err != nil {
+			return err
+		}
+		if sent.StripeItemID != "" {
+			continue
+		}
+		item, err := s.sendLine(ctx, doc, line, customer, sent.FirstSentAt)
+		if err != nil {
+			return err
+		}
+		err = s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
+			return tx.Exec(`UPDATE stripe_outbox SET stripe_item_id = ? WHERE line_id = ?`, item, line.ID).Error
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) sendLine(ctx context.Context, doc *invoices.Document, line invoices.Line, customer string, firstSent *time.Time) (string, error) {
+	key := "line-" + line.ID.String()
+	if firstSent != nil && s.clock.Real().Sub(*firstSent) > idempotencyWindow {
+		item, found, err := s.stripe.FindItem(ctx, *doc.StripeInvoiceID, line.ID.String())
+		if err != nil || found {
+			return item, err
+		}
+	}
+	in := stripe.ItemInput{CustomerID: customer, InvoiceID: *doc.StripeInvoiceID, Amount: line.Amount, Currency: doc.Currency,
+		Description: fmt.Sprintf("%s (%s – %s)", line.Description, line.PeriodStart.Format("2 Jan 2006"), line.PeriodEnd.Format("2 Jan 2006")), LineID: line.ID.String(), IdempotencyKey: key}
+	item, err := s.stripe.AddItem(ctx, in)
+	var failed *stripe.Error
+	if errors.As(err, &failed) && failed.Replayed { // Stripe keeps a failure under its key: look, then use another
+		found := false
+		if item, found, err = s.stripe.FindItem(ctx, *doc.StripeInvoiceID, line.ID.String()); err != nil || found {
+			return item, err
+		}
+		in.IdempotencyKey = key + "-" + uuid.NewString()
+		return s.stripe.AddItem(ctx, in)
+	}
+	return item, err
+}
+
+// finalize compares the sums and fixes the invoice. Different sums stop it for
+// finance to look at.
+func (s *Service) finalize(ctx context.Context, doc *invoices.Document) error {
+	theirs, err := s.stripe.Invoice(ctx, *doc.StripeInvoiceID)
+	if err != nil {
+		return err
+	}
+	if theirs.Subtotal != doc.Subtotal || theirs.Currency != doc.Currency {
+		doc.State = invoices.Held
+		return s.set(ctx, doc.ID, map[string]any{"state": invoices.Held, "stripe_subtotal": theirs.Subtotal,
+			"hold_reason": fmt.Sprintf("Stripe's sum is %d, ours %d (minor units). Nothing was issued.", theirs.Subtotal, doc.Subtotal)})
+	}
+	if theirs.Status == stripe.InvoiceDraft {
+		if theirs, err = s.stripe.Finalize(ctx, *doc.StripeInvoiceID, "finalize-"+doc.ID.String()); err != nil {
+			return err
+		}
+	}
+	doc.State = invoices.Open
+	err = s.set(ctx, doc.ID, map[string]any{"state": invoices.Open, "issued_at": s.clock.Now(), "stripe_number": theirs.Number, "stripe_subtotal": theirs.Subtotal})
+	if err != nil || theirs.Status != stripe.InvoicePaid {
+		return err
+	}
+	return s.settle(ctx, doc, theirs)
+}
+
+// pay charges the stored card, by our timetable.
+func (s *Service) pay(ctx context.Context, doc *invoices.Document) error {
+	org, err := s.accounts.Organization(ctx, doc.OrgID)
+	if err != nil {
+		return err
+	}
+	theirs, err := s.stripe.Invoice(ctx, *doc.StripeInvoiceID)
+	if err != nil {
+		return err
+	}
+	if theirs.Status == stripe.InvoiceOpen {
+		if org.PaymentMethodID == "" {
+			return s.refused(ctx, doc, "No card is stored.")
+		}
+		theirs, err = s.stripe.Pay(ctx, *doc.StripeInvoiceID, org.PaymentMethodID, fmt.Sprintf("pay-%s-%d", doc.ID, doc.PayAttempts))
+		if stripe.KindOf(err) == stripe.Declined {
+			var declined *stripe.Error
+			errors.As(err, &declined)
+			return s.refused(ctx, doc, declined.Message)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return s.settle(ctx, doc, theirs)
+}
+
+// refused notes a refused payment, plans the next attempt, and suspends calls.
+func (s *Service) refused(ctx context.Context, doc *invoices.Document, why string) error {
+	values := map[string]any{"failure": why, "pay_attempts": doc.PayAttempts + 1, "next_attempt_at": nil}
+	if doc.PayAttempts < len(retryAfter) {
+		values["next_attempt_at"] = s.clock.Now().Add(retryAfter[doc.PayAttempts])
+	}
+	if err := s.set(ctx, doc.ID, values); err != nil {
+		return err
+	}
+	return s.subscriptions.Suspend(ctx, doc.SubscriptionID)
+}
+
+// settle takes in what Stripe says of an issued invoice.
+func (s *Service) settle(ctx context.Context, doc *invoices.Document, theirs stripe.Invoice) error {
+	switch theirs.Status {
+	case stripe.InvoicePaid:
+	case stripe.InvoiceVoid:
+		return s.set(ctx, doc.ID, map[string]any{"state": invoices.Void})
+	default:
+		return nil
+	}
+	return s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
+		res := tx.Exec(`UPDATE invoices SET state = 'paid', paid_at = ?, amount_paid = ?, failure = '', next_attempt_at = NULL WHERE id = ? AND state = 'open'`, s.clock.Now(), theirs.AmountPaid, doc.ID)
+		if res.Error != nil || res.RowsAffected == 0 {
+			return res.Error // paid before
+		}
+		doc.State = invoices.Paid
+		if err := audit.Write(ctx, tx, s.clock.Now(), audit.Event{Org: doc.OrgID, Action: "invoice.paid", Object: "invoice", ID: doc.ID.String()}); err != nil {
+			return err
+		}
+		var owing int64
+		if err := tx.Raw(`SELECT count(*) FROM invoices WHERE subscription_id = ? AND state = 'open'`, doc.SubscriptionID).Scan(&owing).Error; err != nil || owing > 0 {
+			return err
+		}
+		return s.subscriptions.Activate(ctx, doc.SubscriptionID)
+	})
+}
+
+func (s *Service) set(ctx context.Context, id uuid.UUID, values map[string]any) error {
+	return s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
+		return tx.Model(&invoices.Invoice{}).Where("id = ?", id).Updates(values).Error
+	})
+}
+
+// Approve releases a draft and has it collected.
+func (s *Service) Approve(ctx context.Context, actor, id uuid.UUID) error {
+	return s.invoices.Approve(ctx, actor, id, func(ctx context.Context, tx *postgres.Tx) error { return s.queue.Add(ctx, tx, CollectJob{Invoice: id}) })
+}
+
+// retryDue tries refused payments again whose time has come.
+func (s *Service) retryDue(ctx context.Context) (int, error) {
+	return s.retry(ctx, `next_attempt_at <= ?`, s.clock.Now())
+}
+
+// retryNow tries all open invoices of an organization: it has stored another card.
+func (s *Service) retryNow(ctx context.Context, org uuid.UUID) error {
+	_, err := s.retry(ctx, `org_id = ?`, org)
+	return err
+}
+
+func (s *Service) retry(ctx context.Context, which string, arg any) (int, error) {
+	var ids []uuid.UUID
+	err := s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
+		return tx.Raw(`SELECT id FROM invoices WHERE state = 'open' AND `+which+` ORDER BY created_at LIMIT 200`, arg).Scan(&ids).Error
+	})
+	for _, id := range ids {
+		err = errors.Join(err, s.Collect(ctx, id))
+	}
+	return len(ids), err
+}
+
+// Webhook stores a delivery of Stripe's, once, and has it applied. The
+// signature is all that makes it believable.
+func (s *Service) Webhook(ctx context.Context, payload []byte, signature string) error {
+	event, err := s.stripe.VerifyWebhook(payload, signature, s.clock.Real())
+	if err != nil {
+		return (&problem.Error{Code: "bad-request", Message: "The signature does not fit the delivery."}).Because(err)
+	}
+	return s.db.InTx(postgres.AsStaff(ctx), func(ctx context.Context, tx *postgres.Tx) error {
+		res := tx.Exec(`INSERT INTO stripe_events (id, type, object_id, received_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`, event.ID, event.Type, event.ObjectID, s.clock.Real())
+		if res.Error != nil || res.RowsAffected == 0 {
+			return res.Error // delivered before
+		}
+		return s.queue.Add(ctx, tx, EventJob{Event: event.ID})
+	})
+}
+
+// applyEvent takes an event as a hint: it fetches the object anew and brings
+// our state in line, whatever the order of deliveries.
+func (s *Service) applyEvent(ctx context.Context, id string) error {
+	var event struct{ Type, ObjectID string }
+	err := s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
+		return tx.Raw(`SELECT type, object_id FROM stripe_events WHERE id = ?`, id).Scan(&event).Error
+	})
+	if err != nil {
+		return err
+	}
+	outcome, err := s.applyObject(ctx, event.Type, event.ObjectID)
+	if err != nil {
+		return fmt.Errorf("apply %s: %w", event.Type, err)
+	}
+	return s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
+		return tx.Exec(`UPDATE stripe_events SET applied_at = ?, outcome = ? WHERE id = ?`, s.clock.Real(), outcome, id).Error
+	})
+}
+
+func (s *Service) applyObject(ctx context.Context, kind, object string) (outcome string, err error) {
+	switch kind {
+	case "invoice.paid", "invoice.payment_succeeded", "invoice.voided", "invoice.finalized", "invoice.payment_failed":
+		return s.syncInvoice(ctx, object)
+	case "checkout.session.completed":
+		if _, err := s.CheckoutDone(ctx, object); err != nil {
+			if e := problem.As(err); e.Code == "internal" {
+				return "", err
+			}
+			return "not ours: " + problem.As(err).Message, nil
+		}
+		return "card stored", nil
+	}
+	return "nothing to do", nil
+}
+
+func (s *Service) syncInvoice(ctx context.Context, stripeID string) (string, error) {
+	var id uuid.UUID
+	err := s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
+		return tx.Raw(`SELECT id FROM invoices WHERE stripe_invoice_id = ?`, stripeID).Scan(&id).Error
+	})
+	if err != nil {
+		return "", err
+	}
+	if id == uuid.Nil {
+		return "not one of our invoices", nil
+	}
+	doc, err := s.invoices.Get(ctx, id)
+	if err != nil || doc.State != invoices.Open {
+		return "already " + doc.State, err
+	}
+	theirs, err := s.stripe.Invoice(ctx, stripeID)
+	if err != nil {
+		return "", err
+	}
+	return "invoice is " + string(theirs.Status), s.settle(ctx, &doc, theirs)
+}

@@ -1,0 +1,127 @@
+package billing
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"tollgate/internal/invoices"
+	"tollgate/internal/metering"
+	"tollgate/internal/plans"
+	"tollgate/internal/postgres"
+	"tollgate/internal/subscriptions"
+)
+
+// Forecast is what a subscription's running period costs so far.
+type Forecast struct {
+	Subscription subscriptions.Listed
+	Terms        plans.Terms
+	Calls        int64 // billable so far
+	Lines        []invoices.Line
+	Subtotal     int64 // minor units
+}
+
+// Next works out the next invoice of each of an organization's subscriptions,
+// as if the period ended now.
+func (s *Service) Next(ctx context.Context, org uuid.UUID) ([]Forecast, error) {
+	ctx = postgres.AsStaff(ctx)
+	subs, err := s.subscriptions.List(ctx, org)
+	if err != nil {
+		return nil, err
+	}
+	var out []Forecast
+	for _, sub := range subs {
+		if sub.State == subscriptions.Ended {
+			continue
+		}
+		f, err := s.forecast(ctx, sub)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+func (s *Service) forecast(ctx context.Context, sub subscriptions.Listed) (f Forecast, err error) {
+	f.Subscription = sub
+	if f.Terms, err = s.termsOf(ctx, sub.PlanVersionID); err != nil {
+		return f, err
+	}
+	err = s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
+		period := subscriptions.BillingPeriod{SubscriptionID: sub.ID, OrgID: sub.OrgID, StartsAt: *sub.PeriodStart, EndsAt: *sub.PeriodEnd, PlanVersionID: sub.PlanVersionID}
+		counted, err := metering.CountBillable(ctx, tx.PGX, metering.Bounds{Subscription: sub.ID, From: period.StartsAt, To: period.EndsAt, BatchTo: metering.AllBatches})
+		if err != nil {
+			return err
+		}
+		f.Calls = counted.Calls
+		if f.Lines, err = s.usageLines(ctx, tx, period, 0, metering.AllBatches, invoices.Usage); err != nil {
+			return err
+		}
+		if sub.CancelAtEnd || f.Terms.RecurringFee == 0 {
+			return nil
+		}
+		following := subscriptions.BillingPeriod{SubscriptionID: sub.ID, OrgID: sub.OrgID, PlanVersionID: sub.PlanVersionID,
+			StartsAt: period.EndsAt, EndsAt: subscriptions.PeriodFrom(period.EndsAt, sub.AnchorDay, sub.Location()).End}
+		fee, err := s.feeLine(ctx, following, f.Terms)
+		f.Lines = append(f.Lines, fee)
+		return err
+	})
+	for _, l := range f.Lines {
+		f.Subtotal += l.Amount
+	}
+	return f, err
+}
+
+// Recomputed is a usage line worked out again from its frozen bounds.
+type Recomputed struct {
+	Calls  int64
+	Amount int64
+	Hash   string
+	Same   bool // as billed, to the call and to the cent
+}
+
+// Recompute counts and rates a usage line again, from the calls themselves.
+func (s *Service) Recompute(ctx context.Context, line invoices.Line) (r Recomputed, err error) {
+	ctx = postgres.AsStaff(ctx)
+	terms, err := s.termsOf(ctx, line.PlanVersionID)
+	if err != nil {
+		return r, err
+	}
+	err = s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
+		counted, err := metering.CountBillable(ctx, tx.PGX, line.Bounds())
+		if err != nil {
+			return err
+		}
+		r.Calls, r.Hash = counted.Calls, counted.Hash
+		for _, c := range terms.Components {
+			if line.ComponentID == nil || c.ID != *line.ComponentID {
+				continue
+			}
+			rated, err := s.rateAgain(tx, line, c, quantityOf(c, counted))
+			if err != nil {
+				return err
+			}
+			r.Amount = rated
+		}
+		return nil
+	})
+	r.Same = r.Calls == line.EventCount && r.Amount == line.Amount && r.Hash == line.UsageHash
+	return r, err
+}
+
+// rateAgain prices a line's quantity; an adjustment's on top of the lines before it.
+func (s *Service) rateAgain(tx *postgres.Tx, line invoices.Line, c plans.Component, quantity int64) (int64, error) {
+	_, lines, err := plans.Terms{Components: []plans.Component{c}}.UsageCharge(quantity)
+	if err != nil || line.Kind != invoices.Adjustment {
+		return lines[0].Amount, err
+	}
+	var before struct{ Quantity, Amount int64 }
+	err = tx.Raw(`SELECT coalesce(sum(quantity), 0)::bigint AS quantity, coalesce(sum(amount), 0)::bigint AS amount FROM invoice_lines
+		WHERE subscription_id = ? AND period_start = ? AND component_id = ? AND batch_to <= ?`, line.SubscriptionID, line.PeriodStart, c.ID, line.BatchAfter).Scan(&before).Error
+	if err != nil {
+		return 0, err
+	}
+	whole, _, err := plans.Terms{Components: []plans.Component{c}}.UsageCharge(before.Quantity + quantity)
+	return whole - before.Amount, err
+}

@@ -1,0 +1,190 @@
+package billing
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"tollgate/internal/accounts"
+	"tollgate/internal/billing/stripe"
+	"tollgate/internal/invoices"
+	"tollgate/internal/plans"
+	"tollgate/internal/postgres"
+	"tollgate/internal/problem"
+	"tollgate/internal/subscriptions"
+)
+
+// Next is where subscribing leads.
+type Next struct {
+	Subscription uuid.UUID
+	CheckoutURL  string // store a card there first; empty: done
+}
+
+// Subscribe puts an application on a plan. A free plan begins at once; one with
+// prices needs a card, stored in Stripe's Checkout, and its first fee paid.
+func (s *Service) Subscribe(ctx context.Context, who accounts.Identity, application, plan uuid.UUID) (Next, error) {
+	member := postgres.AsMember(ctx, who.Organization, who.User) // a private plan of somebody else is not found
+	offer, product, err := s.plans.OfferOf(member, plan)
+	if err != nil {
+		return Next{}, err
+	}
+	if offer.Sale != plans.SelfServe {
+		return Next{}, problem.Conflict("The plan %s is made to measure: ask for it, and you will get an offer.", offer.Name)
+	}
+	sub, err := s.subscriptions.Choose(member, subscriptions.Choice{Org: who.Organization, Application: application, Product: product.ID, PlanVersion: offer.Terms.VersionID})
+	if err != nil {
+		return Next{}, err
+	}
+	staff := postgres.AsStaff(ctx)
+	org, err := s.accounts.Organization(staff, who.Organization)
+	if err != nil {
+		return Next{}, err
+	}
+	if !offer.Terms.Free() && org.PaymentMethodID == "" {
+		session, err := s.openCheckout(staff, org, sub)
+		return Next{Subscription: sub.ID, CheckoutURL: session.URL}, err
+	}
+	return Next{Subscription: sub.ID}, s.begin(staff, org, sub.ID)
+}
+
+// openCheckout opens the page that stores a card. A double click gets the same page.
+func (s *Service) openCheckout(ctx context.Context, org accounts.Organization, sub subscriptions.Subscription) (stripe.CheckoutSession, error) {
+	customer, err := s.ensureCustomer(ctx, org)
+	if err != nil {
+		return stripe.CheckoutSession{}, err
+	}
+	session, err := s.stripe.CreateSetupCheckout(ctx, stripe.SetupInput{
+		CustomerID: customer, Currency: "usd",
+		SuccessURL: s.publicURL + "/console/checkout/return?session_id={CHECKOUT_SESSION_ID}", CancelURL: s.publicURL + "/console/billing",
+		Metadata:       map[string]string{"organization": org.ID.String(), "subscription": sub.ID.String()},
+		IdempotencyKey: "setup-" + sub.ID.String() + "-" + fingerprint(sub.CheckoutSessionID) + s.clock.Now().Format("-20060102"),
+	})
+	if err != nil {
+		return session, err
+	}
+	if sub.ID == uuid.Nil {
+		return session, nil
+	}
+	return session, s.subscriptions.SetCheckout(ctx, sub.ID, session.ID)
+}
+
+// OpenCardUpdate opens the page that stores another card.
+func (s *Service) OpenCardUpdate(ctx context.Context, who accounts.Identity) (string, error) {
+	staff := postgres.AsStaff(ctx)
+	org, err := s.accounts.Organization(staff, who.Organization)
+	if err != nil {
+		return "", err
+	}
+	customer, err := s.ensureCustomer(staff, org)
+	if err != nil {
+		return "", err
+	}
+	session, err := s.stripe.CreateSetupCheckout(ctx, stripe.SetupInput{
+		CustomerID: customer, Currency: "usd",
+		SuccessURL: s.publicURL + "/console/checkout/return?session_id={CHECKOUT_SESSION_ID}", CancelURL: s.publicURL + "/console/billing",
+		Metadata:       map[string]string{"organization": org.ID.String()},
+		IdempotencyKey: "card-" + uuid.NewString(), // each click may open a page: nothing is charged
+	})
+	return session.URL, err
+}
+
+func fingerprint(s string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(s)))[:8] }
+
+func (s *Service) ensureCustomer(ctx context.Context, org accounts.Organization) (string, error) {
+	if org.StripeCustomerID != nil {
+		return *org.StripeCustomerID, nil
+	}
+	id, err := s.stripe.CreateCustomer(ctx, stripe.CustomerInput{OrganizationID: org.ID.String(), Name: org.Name, Email: org.BillingEmail, IdempotencyKey: "customer-" + org.ID.String()})
+	if err != nil {
+		return "", err
+	}
+	return id, s.accounts.StoreCustomer(ctx, org.ID, id)
+}
+
+// CheckoutDone takes in what a Checkout page did: it asks Stripe anew, so that
+// neither the browser nor a webhook has to be believed. It may be repeated. It
+// returns the subscription that the card was stored for, if there was one.
+func (s *Service) CheckoutDone(ctx context.Context, session string) (sub uuid.UUID, err error) {
+	staff := postgres.AsStaff(ctx)
+	res, err := s.stripe.SetupResult(staff, session)
+	if err != nil {
+		if stripe.KindOf(err) == stripe.NotFound || stripe.KindOf(err) == stripe.Invalid {
+			return sub, problem.NotFound("checkout")
+		}
+		return sub, err
+	}
+	org, err := uuid.Parse(res.Metadata["organization"])
+	if err != nil || res.Status != stripe.SetupComplete {
+		return sub, problem.Conflict("The card was not stored. Open the payment page again.")
+	}
+	card := accounts.Card{PaymentMethodID: res.PaymentMethod.ID, Brand: res.PaymentMethod.Brand, Last4: res.PaymentMethod.Last4,
+		Expires: fmt.Sprintf("%02d/%d", res.PaymentMethod.ExpMonth, res.PaymentMethod.ExpYear)}
+	if err := s.accounts.StoreCard(staff, org, card); err != nil {
+		return sub, err
+	}
+	if err := s.stripe.SetDefaultPaymentMethod(staff, res.CustomerID, card.PaymentMethodID, "default-"+session); err != nil {
+		return sub, err
+	}
+	if err := s.retryNow(staff, org); err != nil {
+		return sub, err
+	}
+	if sub, err = uuid.Parse(res.Metadata["subscription"]); err != nil {
+		return uuid.Nil, nil // a card update
+	}
+	o, err := s.accounts.Organization(staff, org)
+	if err != nil {
+		return sub, err
+	}
+	return sub, s.begin(staff, o, sub)
+}
+
+// begin starts a subscription's first period and collects its fee in advance.
+func (s *Service) begin(ctx context.Context, org accounts.Organization, id uuid.UUID) error {
+	sub, err := s.subscriptions.Begin(ctx, id, org.Location())
+	if err != nil || sub.State != subscriptions.Pending {
+		return err
+	}
+	terms, err := s.termsOf(ctx, sub.PlanVersionID)
+	if err != nil {
+		return err
+	}
+	if terms.RecurringFee == 0 {
+		return s.subscriptions.Activate(ctx, id)
+	}
+	invoice, err := s.firstInvoice(ctx, sub, terms)
+	if err != nil {
+		return err
+	}
+	return s.Collect(ctx, invoice)
+}
+
+// firstInvoice makes the invoice of the first period's fee, or finds it.
+func (s *Service) firstInvoice(ctx context.Context, sub subscriptions.Subscription, terms plans.Terms) (id uuid.UUID, err error) {
+	err = s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
+		if err := tx.Exec(`SELECT 1 FROM subscriptions WHERE id = ? FOR UPDATE`, sub.ID).Error; err != nil {
+			return err
+		}
+		if err := tx.Raw(`SELECT id FROM invoices WHERE subscription_id = ? AND reason = 'first' AND state <> 'void' LIMIT 1`, sub.ID).Scan(&id).Error; err != nil || id != uuid.Nil {
+			return err
+		}
+		var first subscriptions.BillingPeriod
+		if err := tx.Where("subscription_id = ? AND number = 1", sub.ID).First(&first).Error; err != nil {
+			return err
+		}
+		line, err := s.feeLine(ctx, first, terms)
+		if err != nil {
+			return err
+		}
+		now := s.clock.Now()
+		inv := invoices.Invoice{ID: postgres.NewID(), OrgID: sub.OrgID, SubscriptionID: sub.ID, Reason: invoices.First, State: invoices.Approved,
+			Currency: terms.Currency, PeriodStart: first.StartsAt, PeriodEnd: first.EndsAt, CreatedAt: now, ApprovedAt: &now}
+		id = inv.ID
+		if err := invoices.Insert(ctx, tx, &inv, []invoices.Line{line}); err != nil {
+			return err
+		}
+		return s.queue.Add(ctx, tx, CollectJob{Invoice: id}) // should we die before Collect has run
+	})
+	return id, err
+}

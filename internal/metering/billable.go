@@ -1,0 +1,158 @@
+package metering
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Bounds name a set of usage for good: calls of a subscription in [From, To)
+// that came in batches (BatchAfter, BatchTo]. The same bounds always give the
+// same calls.
+type Bounds struct {
+	Subscription        uuid.UUID
+	From, To            time.Time
+	BatchAfter, BatchTo int64
+}
+
+const inBounds = ` subscription_id = $1 AND at >= $2 AND at < $3 AND batch_id > $4 AND batch_id <= $5 `
+
+func (b Bounds) args(more ...any) []any {
+	return append([]any{b.Subscription, b.From, b.To, b.BatchAfter, b.BatchTo}, more...)
+}
+
+// LastBatch draws the id below which every batch is committed: it waits for
+// shipments that are under way, and lets new ones go on at once.
+func LastBatch(ctx context.Context, pool *pgxpool.Pool) (last int64, err error) {
+	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, BatchLock); err != nil {
+			return err
+		}
+		return tx.QueryRow(ctx, `SELECT coalesce(max(id), 0) FROM usage_batches`).Scan(&last)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("draw the last usage batch: %w", err)
+	}
+	return last, nil
+}
+
+// Counted is a frozen amount of usage.
+type Counted struct {
+	Calls int64
+	Units int64
+	Hash  string // SHA-256 over the request ids in order, hexadecimal
+}
+
+// CountBillable counts the billable calls within bounds.
+func CountBillable(ctx context.Context, tx pgx.Tx, b Bounds) (c Counted, err error) {
+	err = tx.QueryRow(ctx, `
+		SELECT count(*), coalesce(sum(units), 0)::bigint, encode(sha256(coalesce(string_agg(uuid_send(request_id), ''::bytea ORDER BY request_id), ''::bytea)), 'hex')
+		FROM usage_events WHERE billable AND`+inBounds, b.args()...).Scan(&c.Calls, &c.Units, &c.Hash)
+	if err != nil {
+		return c, fmt.Errorf("count billable usage: %w", err)
+	}
+	return c, nil
+}
+
+// DayRow is the billable usage of one day, API and key.
+type DayRow struct {
+	Day          time.Time // midnight UTC
+	VersionID    uuid.UUID
+	API          string
+	KeyID        uuid.UUID
+	Key          string
+	Calls, Units int64
+}
+
+// BillableByDay splits a set of usage into days, APIs and keys.
+func BillableByDay(ctx context.Context, tx pgx.Tx, b Bounds) ([]DayRow, error) {
+	rows, err := tx.Query(ctx, `
+		SELECT e.day, e.version_id, a.name, e.key_id, k.name, e.calls, e.units FROM (
+			SELECT date_trunc('day', at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' AS day, version_id, key_id, count(*) AS calls, sum(units)::bigint AS units
+			FROM usage_events WHERE billable AND`+inBounds+`GROUP BY 1, 2, 3) e
+		JOIN api_versions v ON v.id = e.version_id JOIN apis a ON a.id = v.api_id JOIN keys k ON k.id = e.key_id
+		ORDER BY e.day, a.name, k.name, e.key_id`, b.args()...)
+	if err != nil {
+		return nil, fmt.Errorf("usage by day: %w", err)
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[DayRow])
+}
+
+// Call is one metered call.
+type Call struct {
+	RequestID  uuid.UUID
+	BatchID    int64
+	At         time.Time
+	Mode       string
+	Method     string
+	Path       string
+	Status     int16
+	Billable   bool
+	Units      int64
+	BytesIn    int64
+	BytesOut   int64
+	DurationUs int64
+	UpstreamUs int64
+	API        string
+	APISlug    string
+	Operation  string // path template
+	OpSlug     string
+	KeyID      uuid.UUID
+	Key        string
+}
+
+const callColumns = `
+	e.request_id, e.batch_id, e.at, e.mode, e.method, e.path, e.status, e.billable, e.units, e.bytes_in, e.bytes_out, e.duration_us, e.upstream_us,
+	a.name, a.slug, o.path, o.slug, e.key_id, k.name`
+
+const callJoins = `
+	JOIN api_versions v ON v.id = e.version_id JOIN apis a ON a.id = v.api_id
+	JOIN operations o ON o.id = e.operation_id JOIN keys k ON k.id = e.key_id`
+
+// DayFilter narrows the calls of a line to a day, version and key; zero values do not narrow.
+type DayFilter struct {
+	Day     time.Time
+	Version uuid.UUID
+	Key     uuid.UUID
+}
+
+// BillableCalls lists the single calls of a set of usage, oldest first. most 0 lists all.
+func BillableCalls(ctx context.Context, tx pgx.Tx, b Bounds, f DayFilter, offset, most int) ([]Call, error) {
+	if !f.Day.IsZero() {
+		b.From, b.To = later(b.From, f.Day), earlier(b.To, f.Day.AddDate(0, 0, 1))
+	}
+	var limit *int
+	if most > 0 {
+		limit = &most
+	}
+	rows, err := tx.Query(ctx, `
+		SELECT`+callColumns+` FROM (
+			SELECT * FROM usage_events WHERE billable AND`+inBounds+`
+			AND ($6 = $8 OR version_id = $6) AND ($7 = $8 OR key_id = $7) ORDER BY at, request_id OFFSET $9 LIMIT $10) e`+callJoins+`
+		ORDER BY e.at, e.request_id`, b.args(f.Version, f.Key, uuid.Nil, offset, limit)...)
+	if err != nil {
+		return nil, fmt.Errorf("calls of a line: %w", err)
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[Call])
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// AllBatches bounds usage that is not frozen: everything that has arrived.
+const AllBatches = 1<<63 - 1
