@@ -646,7 +646,7 @@ func Subscribe(l layout.Props, p SubscribeProps) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = component.LinkButton(component.LinkButtonProps{Label: "Not now", URL: p.PricingURL, Kind: component.Quiet}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = component.LinkButton(component.LinkButtonProps{Label: "Not now", URL: orElse(p.PricingURL, "/apis"), Kind: component.Quiet}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
