@@ -2,6 +2,7 @@ package page
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"net/http"
@@ -32,8 +33,7 @@ func serve(t *testing.T, all []fixture) string {
 	mux := http.NewServeMux()
 	mux.Handle(static.Prefix, static.Handler())
 	mux.HandleFunc("/status.json", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprint(w, `{"arrived": false, "html": ""}`)
+		writeArrival(t, w)
 	})
 	for _, f := range all {
 		markup := rendered(t, f)
@@ -49,6 +49,23 @@ func serve(t *testing.T, all []fixture) string {
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	return server.URL
+}
+
+// writeArrival answers a listening page: its call has arrived.
+func writeArrival(t *testing.T, w http.ResponseWriter) {
+	var fragment strings.Builder
+	result := FirstCallResult{State: CallArrived, Method: "GET", Path: "/weather/v2/current", Status: "200 OK", Latency: "38 ms"}
+	if err := FirstCallStatus(result).Render(context.Background(), &fragment); err != nil {
+		t.Errorf("render the fragment: %v", err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	answer := struct {
+		Arrived bool   `json:"arrived"`
+		HTML    string `json:"html"`
+	}{true, fragment.String()}
+	if err := json.NewEncoder(w).Encode(answer); err != nil {
+		t.Logf("answer: %v", err)
+	}
 }
 
 // tab starts a browser of its own with one tab, whose console goes to heard.

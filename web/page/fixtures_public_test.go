@@ -53,7 +53,7 @@ func publicFixtures() []fixture {
 
 func landingFixture() LandingProps {
 	return LandingProps{
-		Heading: "Call our APIs in a minute", Lead: "Take a test key, run the line on the right, pay for what you use. Limits, prices and every call you make are on one page each.",
+		Heading: "Call our APIs in a minute", Lead: "Take a test key, run this line, pay for what you use. Limits, prices and every call you make are on one page each.",
 		Primary: component.LinkButtonProps{Label: "Get a test key", URL: "/signup", Kind: component.Primary, Large: true},
 		Curl: component.CodeProps{ID: "curl", Title: "Try it now", Code: component.Highlight("bash",
 			"curl \"https://gw.tollgate.example/weather/v2/current?city=Bern\" \\\n  -H \"Authorization: Bearer tg_test_4fK2mQ9sVb7XeR1nLw8ZtYc3aHd6\"")},
