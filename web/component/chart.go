@@ -25,6 +25,7 @@ type ChartProps struct {
 	MidLabel    string // label at half of Max
 	Limit       int64  // a line across, none when 0
 	LimitLabel  string
+	Label       string   // legend of the bars, Calls when empty
 	BadLabel    string   // legend of the failed part, none when empty
 	Head        []string // columns of the table: the label's, then those of Bar.Columns
 }
@@ -82,6 +83,13 @@ func (p ChartProps) box(i int) barBox {
 		box.badY = chartBottom - box.badHeight
 	}
 	return box
+}
+
+func (p ChartProps) label() string {
+	if p.Label == "" {
+		return "Calls"
+	}
+	return p.Label
 }
 
 func px(n int) string { return strconv.Itoa(n) }

@@ -86,7 +86,11 @@ func (p Props) nav(area Area) []NavItem {
 	if p.Nav != nil {
 		return p.Nav
 	}
-	return AreaNav(area)
+	items := AreaNav(area)
+	if area == Ops && p.Demo != nil {
+		items = append(items, NavItem{Label: "Demo clock", URL: "/demo/clock", Icon: "clock"})
+	}
+	return items
 }
 
 // current is the index of the item whose address is the longest prefix of the path.

@@ -319,7 +319,7 @@ func callTable(caption string, calls []CallRow) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = component.Table(component.TableProps{Caption: caption, Stack: true, Columns: []component.Column{
+		templ_7745c5c3_Err = component.Table(component.TableProps{Caption: caption, Calls: true, Columns: []component.Column{
 			{Label: "Time"}, {Label: "Call"}, {Label: "Status"}, {Label: "Latency", Numeric: true}, {Label: "Key"}, {Label: "Request id"},
 		}}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var11), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
@@ -456,14 +456,14 @@ func callRow(call CallRow) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 27, "</td><td data-label=\"Key\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 27, "</td><td data-label=\"Key\" class=\"nowrap\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var18 string
 		templ_7745c5c3_Var18, templ_7745c5c3_Err = templ.JoinStringErrs(call.Key)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `page/console.templ`, Line: 118, Col: 33}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `page/console.templ`, Line: 118, Col: 48}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var18))
 		if templ_7745c5c3_Err != nil {
@@ -646,7 +646,7 @@ func Subscribe(l layout.Props, p SubscribeProps) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = component.LinkButton(component.LinkButtonProps{Label: "Not now", URL: p.PricingURL, Kind: component.Quiet}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = component.LinkButton(component.LinkButtonProps{Label: "Not now", URL: orElse(p.PricingURL, "/apis"), Kind: component.Quiet}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -638,7 +638,7 @@ func LineCalls(l layout.Props, p LineCallsProps) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = component.Table(component.TableProps{Caption: "Calls of this line", Stack: true, Columns: []component.Column{
+				templ_7745c5c3_Err = component.Table(component.TableProps{Caption: "Calls of this line", Calls: true, Columns: []component.Column{
 					{Label: "Time"}, {Label: "Call"}, {Label: "Key"}, {Label: "Status"}, {Label: "Units", Numeric: true}, {Label: "Batch", Numeric: true}, {Label: "Event"},
 				}}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var25), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
@@ -718,14 +718,14 @@ func lineCall(call LineCall) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 37, "</span></span></td><td data-label=\"Key\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 37, "</span></span></td><td data-label=\"Key\" class=\"nowrap\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var28 string
 		templ_7745c5c3_Var28, templ_7745c5c3_Err = templ.JoinStringErrs(call.Key)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `page/line.templ`, Line: 188, Col: 33}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `page/line.templ`, Line: 188, Col: 48}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var28))
 		if templ_7745c5c3_Err != nil {

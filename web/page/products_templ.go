@@ -293,7 +293,7 @@ func ProductForm(l layout.Props, p ProductFormProps) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = component.Field(component.FieldProps{Name: "slug", Label: "Address", Prefix: "/pricing/", Value: p.Slug.Value, Error: p.Slug.Error, Required: true}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = component.Field(component.FieldProps{Name: "slug", Label: "Pricing page", Prefix: "/pricing/", Value: p.Slug.Value, Error: p.Slug.Error, Required: true}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -414,7 +414,7 @@ func Import(l layout.Props, p ImportProps) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = component.Field(component.FieldProps{Name: "slug", Label: "Address", Optional: true, Value: p.Slug.Value, Error: p.Slug.Error, Prefix: "/apis/", Hint: "Else made from the name."}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = component.Field(component.FieldProps{Name: "slug", Label: "Its place in the catalog", Optional: true, Value: p.Slug.Value, Error: p.Slug.Error, Prefix: "/apis/", Hint: "Else made from the name."}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -868,7 +868,7 @@ func publicationForm(p PublicationForm) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = component.Field(component.FieldProps{Name: "slug", Label: "Address", Prefix: "/apis/", Value: p.Slug.Value, Error: p.Slug.Error, Required: true}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = component.Field(component.FieldProps{Name: "slug", Label: "Place in the catalog", Prefix: "/apis/", Value: p.Slug.Value, Error: p.Slug.Error, Required: true}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

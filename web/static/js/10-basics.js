@@ -14,7 +14,7 @@ const on = (type, selector, act) => document.addEventListener(type, (event) => {
 on("click", "[data-copy], [data-copy-url]", async (button) => {
   const source = document.getElementById(button.dataset.copy ?? "");
   const panels = source ? [...source.querySelectorAll("[data-panel]")] : [];
-  const chosen = panels.find((panel) => getComputedStyle(panel).visibility === "visible");
+  const chosen = panels.find((panel) => panel.offsetParent !== null);
   const label = button.querySelector("[data-label]");
   const before = label.textContent;
   try {
@@ -40,6 +40,7 @@ on("click", ".theme", () => {
 
 // Code tabs: one choice for the whole page, remembered.
 function chooseLanguage(language) {
+  document.documentElement.dataset.language = language;
   for (const radio of document.querySelectorAll(".code-tabs input[type=radio]")) {
     if (radio.value === language) radio.checked = true;
   }

@@ -1,0 +1,78 @@
+package page
+
+import "tollgate/web/component"
+
+func studioFixtures() []fixture {
+	return []fixture{
+		{name: "studio", path: "/studio", page: with(Studio, StudioProps{APIs: []StudioAPI{
+			{Name: "Weather", URL: "/studio/publications/1", Version: "v2.3", Lifecycle: badge("Published", component.OK), Operations: "38", Upstream: "https://weather.internal:8443", Warnings: "3 warnings", WarningsURL: "/studio/publications/1", Updated: ago("2 days ago")},
+			{Name: "Code hosting", URL: "/studio/publications/2", Version: "v4", Lifecycle: badge("Draft", ""), Operations: "1,223", Upstream: "https://code.internal", Updated: ago("an hour ago")},
+		}})},
+		{name: "studio-empty", path: "/studio", page: with(Studio, StudioProps{})},
+		{name: "import", path: "/studio", page: with(Import, ImportProps{})},
+		{name: "import-refused", path: "/studio", page: with(Import, ImportProps{Source: "url", URL: Input{Value: "http://10.0.0.1/openapi.json", Error: "That address is not public."}, Slug: Input{Value: "Weather!", Error: "Use small letters, digits and dashes."}})},
+		{name: "publication-working", path: "/studio", page: with(Publication, PublicationProps{Title: "Code hosting v4", Status: badge("Checking", component.Accent), Working: true, StatusURL: "/status.json", RefreshURL: "/studio/publications/2", Steps: stepFixtures(component.StepNow)})},
+		{name: "publication", path: "/studio", page: with(Publication, publicationFixture())},
+		{name: "publication-empty", path: "/studio", page: with(Publication, PublicationProps{Title: "Untitled", Failed: "The document is not valid JSON: line 14, column 3."})},
+		{name: "products", path: "/studio/products", page: with(Products, ProductsProps{Products: []ProductRow{{Name: "Weather", URL: "/studio/products/1", Description: "All weather operations", APIs: "2 APIs", Plans: "3 plans", Subscribers: "412"}}})},
+		{name: "products-empty", path: "/studio/products", page: with(Products, ProductsProps{})},
+		{name: "product-form", path: "/studio/products", page: with(ProductForm, ProductFormProps{Name: Input{Error: "Give it a name."}, APIs: []component.Option{{Value: "weather", Label: "Weather v2.3", Selected: true}, {Value: "stations", Label: "Stations v1"}}, APIsError: "Choose one at least."})},
+		{name: "product-form-empty", path: "/studio/products", page: with(ProductForm, ProductFormProps{})},
+		{name: "product", path: "/studio/products/1", page: with(Product, ProductProps{
+			Name: "Weather", Description: "All weather operations.", APIs: []component.LinkProps{{Label: "Weather v2", URL: "/apis/weather"}}, PricingURL: "/pricing/weather", NewPlanURL: "/studio/products/1/plans/new",
+			Plans: []StudioPlan{{Name: "Pro", Slug: "pro", Sale: "Self-serve", Audience: "everybody", State: badge("On sale", component.OK), EditURL: "/studio/products/1/plans/new?from=pro", Versions: []PlanVersionRow{
+				{Version: "v2", State: badge("Current", component.OK), Price: "$29 a month, then $0.40 per 1,000", Limits: "50 a second, 100,000 a month", Subscribers: "388", Since: ago("1 Oct")},
+				{Version: "v1", State: badge("Kept", ""), Price: "$25 a month, then $0.45 per 1,000", Limits: "50 a second, 100,000 a month", Subscribers: "24", Since: ago("1 Mar")},
+			}}},
+		})},
+		{name: "product-empty", path: "/studio/products/1", page: with(Product, ProductProps{Name: "Weather", PricingURL: "/pricing/weather", NewPlanURL: "/studio/products/1/plans/new"})},
+		{name: "plan-form", path: "/studio/products", page: with(PlanForm, PlanFormProps{Product: "Weather", ProductURL: "/studio/products/1", Fields: planFieldsFixture()})},
+		{name: "plan-form-empty", path: "/studio/products", page: with(PlanForm, PlanFormProps{Product: "Weather", ProductURL: "/studio/products/1"})},
+		{name: "requests", path: "/studio/requests", page: with(Requests, RequestsProps{Tabs: []component.TabProps{{Label: "Open", URL: "/studio/requests", Count: "1", Current: true}, {Label: "Decided", URL: "/studio/requests?state=decided"}}, Requests: []RequestRow{{URL: "/studio/requests/1", Organization: "Fjord Analytics AS", Plan: "Weather Enterprise", Calls: "40,000,000", Sent: ago("2 hours ago"), Status: badge("Open", component.Accent)}}})},
+		{name: "requests-empty", path: "/studio/requests", page: with(Requests, RequestsProps{})},
+		{name: "request", path: "/studio/requests/1", page: with(Request, requestFixture())},
+		{name: "request-decided", path: "/studio/requests/1", page: with(Request, RequestProps{Organization: "Alpenrad", Status: badge("Declined", ""), Decision: "Declined by Mia on 20 November: too small."})},
+	}
+}
+
+func stepFixtures(middle component.StepState) []component.StepProps {
+	return []component.StepProps{
+		{Title: "Read the document", Detail: "13.1 MB, OpenAPI 3.0.3", State: component.StepDone},
+		{Title: "Check it", Detail: "1,223 operations", State: middle},
+		{Title: "Write one page per operation", State: component.StepWaiting},
+	}
+}
+
+func publicationFixture() PublicationProps {
+	return PublicationProps{
+		Title: "Weather v2.4", Status: badge("Ready", component.OK), Steps: stepFixtures(component.StepDone), FindingsNote: "1 error, 2 warnings",
+		Facts: []component.Fact{{Name: "Operations", Value: "38"}, {Name: "OpenAPI", Value: "3.1.0"}, {Name: "Size", Value: "412 kB"}},
+		Findings: []Finding{
+			{Severity: badge("Error", component.Bad), Line: "214", Pointer: "/paths/~1stations~1{id}/get", Message: "The path names {id}, but no parameter of that name is declared, so no route can be made."},
+			{Severity: badge("Warning", component.Warn), Line: "1,022", Pointer: "/components/schemas/Observation/properties/wind", Message: "The schema has no type; its page shows “any”."},
+		},
+		Form: &PublicationForm{Action: "/studio/publications/1/publish", DiscardAction: "/studio/publications/1/discard", Name: Input{Value: "Weather"}, Slug: Input{Value: "weather"}, Summary: Input{Value: "Current weather and forecasts."}, Upstream: Input{Value: "https://weather.internal:8443", Error: "No answer within 5 seconds."}, PathPrefix: Input{Value: "/weather/v2"}, Blocked: "Mend the error above first."},
+	}
+}
+
+func planFieldsFixture() PlanFields {
+	return PlanFields{
+		Action: "/studio/products/1/plans/new", Name: Input{Value: "Pro"}, Slug: Input{Value: "pro"}, RateCalls: Input{Value: "50"}, QuotaCalls: Input{Value: "100000"}, MonthlyFee: Input{Value: "29.00"}, Included: Input{Value: "0"},
+		Organizations: component.Options("", component.Option{Value: "", Label: "None"}, component.Option{Value: "o1", Label: "Fjord Analytics AS"}),
+		Models:        component.Options("graduated", component.Option{Value: "none", Label: "None"}, component.Option{Value: "per_unit", Label: "Per call"}, component.Option{Value: "graduated", Label: "Graduated"}),
+		Tiers:         []TierInput{{UpTo: Input{Value: "100000"}, UnitPrice: Input{Value: "0"}}, {UpTo: Input{Value: "1000000"}, UnitPrice: Input{Value: "0.0004"}}, {UnitPrice: Input{Value: "0,00025", Error: "Write decimals with a point."}, Flat: Input{Value: "50"}}},
+		Preview:       []PreviewRow{{Calls: "10,000", Total: "$29.00", Each: "$0.0029"}, {Calls: "250,000", Total: "$89.00", Each: "$0.000356"}, {Calls: "5,000,000", Total: "$1,439.00", Each: "$0.000288"}},
+		Cliffs:        []string{"The bill falls by $12.00 at 1,000,001 calls."},
+	}
+}
+
+func requestFixture() RequestProps {
+	grant := planFieldsFixture()
+	grant.Action = "/studio/requests/1/grant"
+	grant.Submit = "Grant this plan"
+	return RequestProps{
+		Organization: "Fjord Analytics AS", Status: badge("Open", component.Accent), Message: "We move our winter service to you.\nPeak is 2,000 a second on storm days.",
+		Facts: []component.Fact{{Name: "Plan", Value: "Weather Enterprise"}, {Name: "Expected calls", Value: "40,000,000 a month"}, {Name: "Asked by", Value: "lars@fjord.example"}, {Name: "Today", Value: "Weather Pro", URL: "/pricing/weather"}},
+		Grant: &grant, DeclineAction: "/studio/requests/1/decline", Reason: Input{Error: "Say why."},
+	}
+}
