@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	p "tollgate/internal/permissions"
+	"tollgate/internal/portal/api"
 	"tollgate/internal/portal/request"
 	"tollgate/internal/portal/site"
 )
@@ -11,6 +12,7 @@ import (
 // Screens are the handlers of every page, grouped as people know them.
 type Screens struct {
 	Auth *site.Auth
+	API  *api.Handlers
 }
 
 // Routes is the whole map of the portal: each address with the permission that
@@ -41,5 +43,7 @@ func (s Screens) Routes() []Route {
 		// operations and demo
 
 		// management API
+		get("/api/v1/usage", p.Gateway, s.API.GetUsage),
+		get("/api/v1/subscriptions", p.Gateway, s.API.ListSubscriptions),
 	}
 }
