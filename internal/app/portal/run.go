@@ -102,6 +102,7 @@ func (s *Services) serve(ctx context.Context, registry *prometheus.Registry, rea
 func (s *Services) workers() *jobs.Workers {
 	w := jobs.NewWorkers()
 	s.Billing.Register(w)
+	s.Catalog.Register(w)
 	every := time.Minute
 	if s.cfg.TestClock {
 		every = 5 * time.Second

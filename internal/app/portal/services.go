@@ -12,10 +12,12 @@ import (
 	"tollgate/internal/applications"
 	"tollgate/internal/billing"
 	"tollgate/internal/billing/stripe"
+	"tollgate/internal/catalog"
 	"tollgate/internal/clock"
 	"tollgate/internal/invoices"
 	"tollgate/internal/jobs"
 	"tollgate/internal/keys"
+	"tollgate/internal/outbound"
 	"tollgate/internal/plans"
 	"tollgate/internal/portal"
 	"tollgate/internal/portal/api"
@@ -37,6 +39,7 @@ type Services struct {
 	Accounts      *accounts.Service
 	Applications  *applications.Service
 	Keys          *keys.Service
+	Catalog       *catalog.Service
 	Plans         *plans.Service
 	Subscriptions *subscriptions.Service
 	Invoices      *invoices.Service
@@ -63,6 +66,7 @@ func assemble(cfg Config, db *postgres.DB, logger *slog.Logger) (*Services, erro
 	}
 	s.Applications = applications.New(db)
 	s.Keys = keys.New(db, s.Clock, []byte(cfg.Pepper))
+	s.Catalog = catalog.New(db, s.Clock, s.Queue, importGuard(cfg))
 	s.Plans = plans.New(db, s.Clock)
 	s.Subscriptions = subscriptions.New(db, s.Clock)
 	s.Invoices = invoices.New(db, s.Clock)
@@ -141,3 +145,7 @@ func (s *Services) parts() []telemetry.Part {
 		{Name: "gateways", Check: ask(`SELECT EXISTS (SELECT FROM gateways WHERE seen_at > now() - interval '30 seconds')`, "no gateway has reported for 30 seconds", telemetry.Degraded)},
 	}
 }
+
+// importGuard lets documents be fetched from public addresses, and from the
+// networks that an operator has named.
+func importGuard(cfg Config) *outbound.Guard { return outbound.Networks(cfg.ImportNetworks, nil) }

@@ -188,7 +188,9 @@ func writeMass(w http.ResponseWriter, formula string) {
 	for symbol, n := range counts {
 		out.Atoms = append(out.Atoms, Atoms{symbol, n, bySymbol[symbol].Weight.Mul(decimal.NewFromInt(int64(n)))})
 	}
-	sort.Slice(out.Atoms, func(i, j int) bool { return bySymbol[out.Atoms[i].Symbol].Number < bySymbol[out.Atoms[j].Symbol].Number })
+	sort.Slice(out.Atoms, func(i, j int) bool {
+		return bySymbol[out.Atoms[i].Symbol].Number < bySymbol[out.Atoms[j].Symbol].Number
+	})
 	answer(w, http.StatusOK, out)
 }
 
