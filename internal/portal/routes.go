@@ -11,6 +11,7 @@ import (
 // Screens are the handlers of every page, grouped as people know them.
 type Screens struct {
 	Auth *site.Auth
+	Site *site.Pages
 }
 
 // Routes is the whole map of the portal: each address with the permission that
@@ -31,6 +32,18 @@ func (s Screens) Routes() []Route {
 		post("/logout", p.SignedIn, s.Auth.Logout),
 
 		// site
+		get("/", p.Public, s.Site.Landing),
+		get("/apis", p.Public, s.Site.APIs),
+		get("/apis/:api", p.Public, s.Site.API),
+		get("/apis/:api/ops", p.Public, s.Site.Operations),
+		get("/apis/:api/openapi.json", p.Public, s.Site.Document),
+		get("/apis/:api/:op", p.Public, s.Site.Operation),
+		get("/apis/:api/:op/markdown", p.Public, s.Site.OperationMarkdown),
+		get("/pricing/:product", p.Public, s.Site.Pricing),
+		get("/products/:product", p.Public, s.Site.Product),
+		get("/problems", p.Public, s.Site.Problems),
+		get("/problems/:code", p.Public, s.Site.Problem),
+		get("/search/suggest", p.Public, s.Site.Suggest),
 
 		// console
 
