@@ -6,12 +6,14 @@ import (
 	p "tollgate/internal/permissions"
 	"tollgate/internal/portal/request"
 	"tollgate/internal/portal/site"
+	"tollgate/internal/portal/studio"
 )
 
 // Screens are the handlers of every page, grouped as people know them.
 type Screens struct {
-	Auth *site.Auth
-	Site *site.Pages
+	Auth   *site.Auth
+	Site   *site.Pages
+	Studio *studio.Pages
 }
 
 // Routes is the whole map of the portal: each address with the permission that
@@ -48,6 +50,23 @@ func (s Screens) Routes() []Route {
 		// console
 
 		// studio
+		get("/studio", p.ManageCatalog, s.Studio.APIs),
+		get("/studio/apis/new", p.ManageCatalog, s.Studio.NewAPI),
+		post("/studio/apis/new", p.ManageCatalog, s.Studio.SubmitAPI),
+		get("/studio/publications/:id", p.ManageCatalog, s.Studio.Publication),
+		get("/studio/publications/:id/status", p.ManageCatalog, s.Studio.PublicationStatus),
+		post("/studio/publications/:id/publish", p.ManageCatalog, s.Studio.Publish),
+		post("/studio/publications/:id/discard", p.ManageCatalog, s.Studio.Discard),
+		get("/studio/products", p.ManageCatalog, s.Studio.Products),
+		get("/studio/products/new", p.ManageCatalog, s.Studio.NewProduct),
+		post("/studio/products/new", p.ManageCatalog, s.Studio.CreateProduct),
+		get("/studio/products/:id", p.ManageCatalog, s.Studio.Product),
+		get("/studio/products/:id/plans/new", p.ManageCatalog, s.Studio.NewPlan),
+		post("/studio/products/:id/plans/new", p.ManageCatalog, s.Studio.CreatePlan),
+		get("/studio/requests", p.ManageCatalog, s.Studio.Requests),
+		get("/studio/requests/:id", p.ManageCatalog, s.Studio.Request),
+		post("/studio/requests/:id/grant", p.ManageCatalog, s.Studio.Grant),
+		post("/studio/requests/:id/decline", p.ManageCatalog, s.Studio.Decline),
 
 		// finance
 
