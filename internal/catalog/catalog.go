@@ -82,9 +82,11 @@ func (v Version) BaseURL(gatewayURL string) string {
 // Entry is an API with its newest served version.
 type Entry struct {
 	API
-	Version  Version
-	Upstream string // for staff pages only
-	Warnings int    // findings of its document
+	Version      Version
+	Upstream     string // for staff pages only, like the two that follow
+	TestUpstream string // empty: Upstream
+	SignIdentity bool
+	Warnings     int // findings of its document
 }
 
 // Row is one operation in a list.

@@ -71,7 +71,7 @@ func (s *Service) Suggest(ctx context.Context, text string) (out []Suggestion, e
 	err = s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
 		rows, err := tx.PGX.Query(ctx, `
 			SELECT e.slug, e.name, `+rowColumns+`
-			FROM (`+entries+`) e(api, slug, name, summary, visibility, created, version, label, lifecycle, host, prefix, title, description, format, count, published, upstream, findings)
+			FROM (`+entries+`) e(api, slug, name, summary, visibility, created, version, label, lifecycle, host, prefix, title, description, format, count, published, upstream, test, sign, findings)
 				JOIN operations o ON o.version_id = e.version, (SELECT to_tsquery('simple', $1) || to_tsquery('english', $1) AS words) q
 			WHERE o.search @@ q.words AND ($2 = '' OR o.method = $2)
 			ORDER BY ts_rank('{0.02, 0.1, 0.4, 1}', o.search, q.words, 1) DESC, e.slug, o.position LIMIT 10`, q.words, q.method)
@@ -163,4 +163,25 @@ func siblings(ctx context.Context, tx *postgres.Tx, version uuid.UUID, tag strin
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[Row])
+}
+
+// Showcase finds an operation to try first: of a public API, reading, with as
+// few values in its path as there are.
+func (s *Service) Showcase(ctx context.Context) (ref Reference, err error) {
+	err = s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
+		var api, slug string
+		err := tx.PGX.QueryRow(ctx, `
+			SELECT a.slug, o.slug FROM apis a JOIN api_versions v ON v.api_id = a.id AND v.lifecycle = 'published' JOIN operations o ON o.version_id = v.id
+			WHERE a.visibility = 'public' AND o.method = 'GET' AND NOT o.deprecated
+			ORDER BY v.published_at, v.id, length(o.path) - length(replace(o.path, '{', '')), o.position LIMIT 1`).Scan(&api, &slug)
+		if postgres.IsNotFound(err) {
+			return problem.NotFound("operation")
+		}
+		if err != nil {
+			return err
+		}
+		ref, err = s.Operation(ctx, api, slug)
+		return err
+	})
+	return ref, err
 }

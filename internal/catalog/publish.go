@@ -161,7 +161,7 @@ func (s *Service) publish(ctx context.Context, tx *postgres.Tx, publication uuid
 		return Entry{}, err
 	}
 	_, err = tx.PGX.Exec(ctx, `UPDATE publications SET state = 'published', version_id = $2, document = '' WHERE id = $1`, publication, v.ID)
-	return Entry{API: api, Version: v, Upstream: in.UpstreamURL, Warnings: len(doc.Findings)}, err
+	return Entry{API: api, Version: v, Upstream: in.UpstreamURL, TestUpstream: in.TestURL, SignIdentity: in.SignIdentity, Warnings: len(doc.Findings)}, err
 }
 
 // Discard drops a publication that was not published.

@@ -33,7 +33,7 @@ func New(db *postgres.DB, c *clock.Clock, queue *jobs.Queue, guard *outbound.Gua
 const entries = `
 	SELECT a.id, a.slug, a.name, a.summary, a.visibility, a.created_at,
 		v.id, v.label, v.lifecycle, v.host, v.path_prefix, v.title, v.description, v.format, v.operation_count, v.published_at,
-		u.live_url, jsonb_array_length(v.findings)
+		u.live_url, u.test_url, u.sign_identity, jsonb_array_length(v.findings)
 	FROM apis a JOIN api_versions v ON v.api_id = a.id JOIN upstreams u ON u.id = v.upstream_id
 	WHERE v.id = (SELECT n.id FROM api_versions n WHERE n.api_id = a.id AND n.lifecycle IN ('published', 'deprecated') ORDER BY n.published_at DESC, n.id DESC LIMIT 1)
 		AND (a.visibility = 'public' OR current_user = 'tollgate_staff'
@@ -44,7 +44,7 @@ func scanEntry(row pgx.CollectableRow) (e Entry, err error) {
 	v := &e.Version
 	err = row.Scan(&e.ID, &e.Slug, &e.Name, &e.Summary, &e.Visibility, &e.CreatedAt,
 		&v.ID, &v.Label, &v.Lifecycle, &v.Host, &v.PathPrefix, &v.Title, &v.Description, &v.Format, &v.OperationCount, &v.PublishedAt,
-		&e.Upstream, &e.Warnings)
+		&e.Upstream, &e.TestUpstream, &e.SignIdentity, &e.Warnings)
 	return e, err
 }
 

@@ -153,6 +153,7 @@ type operationColumns struct {
 
 func columnsOf(ops []openapi.Operation) (c operationColumns, err error) {
 	for _, op := range ops {
+		op.Slug = freeSlug(op.Slug)
 		detail, err := storableJSON(op)
 		if err != nil {
 			return c, err
@@ -169,6 +170,14 @@ func columnsOf(ops []openapi.Operation) (c operationColumns, err error) {
 		c.deprecated = append(c.deprecated, op.Deprecated)
 	}
 	return c, nil
+}
+
+// freeSlug keeps operations off the addresses that an API's own pages have.
+func freeSlug(slug string) string {
+	if slug == "ops" || slug == "openapi.json" {
+		return slug + "-operation"
+	}
+	return slug
 }
 
 // storableText leaves out what a text column refuses: NUL and broken UTF-8.

@@ -22,6 +22,7 @@ import (
 	"tollgate/internal/portal"
 	"tollgate/internal/portal/api"
 	"tollgate/internal/portal/site"
+	"tollgate/internal/portal/studio"
 	"tollgate/internal/postgres"
 	"tollgate/internal/subscriptions"
 	"tollgate/internal/telemetry"
@@ -81,8 +82,10 @@ func (s *Services) screens() portal.Screens {
 		samples = append(samples, component.Fact{Name: a.Who, Value: a.Email + " · " + a.Password})
 	}
 	return portal.Screens{
-		Auth: &site.Auth{Accounts: s.Accounts, Samples: samples, Home: portal.Home},
-		API:  &api.Handlers{DB: s.DB, Clock: s.Clock, Subscriptions: s.Subscriptions},
+		Auth:   &site.Auth{Accounts: s.Accounts, Samples: samples, Home: portal.Home},
+		Site:   &site.Pages{Catalog: s.Catalog, Plans: s.Plans, Subscriptions: s.Subscriptions, Clock: s.Clock, GatewayURL: s.cfg.GatewayURL, PublicURL: s.cfg.PublicURL},
+		Studio: &studio.Pages{Catalog: s.Catalog, Plans: s.Plans, Accounts: s.Accounts, Clock: s.Clock},
+		API:    &api.Handlers{DB: s.DB, Clock: s.Clock, Subscriptions: s.Subscriptions},
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 
+	"github.com/shopspring/decimal"
+
 	"tollgate/internal/plans"
 	"tollgate/internal/portal/format"
 	"tollgate/internal/pricing"
@@ -179,4 +181,38 @@ func BreakEven(all []plans.Offer, limit int64) string {
 		return all[start].Name + " ends at " + format.Count(at-1) + " calls a month; " + all[best].Name + " is the cheapest beyond."
 	}
 	return all[best].Name + " is cheaper than " + all[start].Name + " from " + format.Count(at) + " calls a month."
+}
+
+// Samples are numbers of calls that show a plan's price: round ones, and those
+// around which it turns.
+func Samples(t plans.Terms) []int64 {
+	out := []int64{1_000, 10_000, 100_000, 1_000_000}
+	for _, turn := range turns(t) {
+		if turn > 1 {
+			out = append(out, turn-1)
+		}
+	}
+	slices.Sort(out)
+	out = slices.Compact(out)
+	return out[:min(len(out), 12)]
+}
+
+// Each is the average price of a call, to four decimals of a minor unit.
+func Each(t plans.Terms, total, calls int64) string {
+	if calls == 0 {
+		return ""
+	}
+	return format.Rate(decimal.NewFromInt(total).DivRound(decimal.NewFromInt(calls), 4), t.Currency)
+}
+
+// Cliffs are the numbers of calls at which the bill is lower than with one call less.
+func Cliffs(t plans.Terms) (out []int64) {
+	for _, turn := range turns(t) {
+		before, err := Total(t, turn-1)
+		at, err2 := Total(t, turn)
+		if err == nil && err2 == nil && at < before {
+			out = append(out, turn)
+		}
+	}
+	return out
 }
