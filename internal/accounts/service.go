@@ -214,6 +214,15 @@ func (s *Service) Customers(ctx context.Context) (out []Organization, err error)
 	return out, err
 }
 
+// Provider is the organization that publishes and sells, as its invoices name
+// it. Before it has any member it is nameless.
+func (s *Service) Provider(ctx context.Context) (org Organization, err error) {
+	err = s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
+		return tx.Where("provider").Order("created_at, id").Limit(1).Find(&org).Error
+	})
+	return org, err
+}
+
 // Card is a stored payment method, as far as it is shown.
 type Card struct{ PaymentMethodID, Brand, Last4, Expires string }
 

@@ -2,6 +2,7 @@ package metering
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -88,4 +89,20 @@ func (r *Refusals) putBack(counts map[refusal]*refused) {
 			r.counts[k] = c
 		}
 	}
+}
+
+// Refused is how many calls were refused for one reason.
+type Refused struct {
+	Code  string // problem type
+	Calls int64
+}
+
+// RefusedSince counts an organization's refused calls by reason, most first.
+func RefusedSince(ctx context.Context, tx pgx.Tx, org uuid.UUID, since time.Time) ([]Refused, error) {
+	rows, err := tx.Query(ctx, `SELECT code, sum(calls)::bigint FROM refusals WHERE org_id = $1 AND last_at >= $2 AND hour >= $3 GROUP BY code ORDER BY 2 DESC, 1`,
+		org, since, since.Truncate(time.Hour))
+	if err != nil {
+		return nil, fmt.Errorf("refused calls: %w", err)
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[Refused])
 }

@@ -5,6 +5,9 @@ import (
 
 	p "tollgate/internal/permissions"
 	"tollgate/internal/portal/api"
+	"tollgate/internal/portal/console"
+	"tollgate/internal/portal/finance"
+	"tollgate/internal/portal/ops"
 	"tollgate/internal/portal/request"
 	"tollgate/internal/portal/site"
 	"tollgate/internal/portal/studio"
@@ -12,10 +15,15 @@ import (
 
 // Screens are the handlers of every page, grouped as people know them.
 type Screens struct {
-	Auth   *site.Auth
-	Site   *site.Pages
-	Studio *studio.Pages
-	API    *api.Handlers
+	Auth     *site.Auth
+	Site     *site.Pages
+	Console  *console.Console
+	Studio   *studio.Pages
+	Finance  *finance.Finance
+	Ops      *ops.Ops
+	Webhooks *ops.Webhooks
+	API      *api.Handlers
+	Clock    *ops.Clock // demo mode only; nil: no such addresses
 }
 
 // Routes is the whole map of the portal: each address with the permission that
@@ -27,7 +35,7 @@ func (s Screens) Routes() []Route {
 	post := func(path string, needs p.Permission, h func(*request.Request) error) Route {
 		return Route{http.MethodPost, path, needs, h}
 	}
-	return []Route{
+	routes := []Route{
 		// the way in and out
 		get("/login", p.Public, s.Auth.LoginForm),
 		post("/login", p.Public, s.Auth.Login),
@@ -50,6 +58,30 @@ func (s Screens) Routes() []Route {
 		get("/search/suggest", p.Public, s.Site.Suggest),
 
 		// console
+		get("/console", p.ReadOwn, s.Console.Dashboard),
+		get("/console/subscribe/:plan", p.Buy, s.Console.SubscribeForm),
+		post("/console/subscribe/:plan", p.Buy, s.Console.Subscribe),
+		get("/console/checkout/return", p.Buy, s.Console.CheckoutReturn),
+		get("/console/subscriptions", p.ReadOwn, s.Console.ListSubscriptions),
+		post("/console/subscriptions/:id/cancel", p.Buy, s.Console.Cancel),
+		post("/console/subscriptions/:id/resume", p.Buy, s.Console.Resume),
+		get("/console/keys", p.ReadOwn, s.Console.ListKeys),
+		post("/console/keys", p.ManageKeys, s.Console.CreateKey),
+		get("/console/keys/created", p.ManageKeys, s.Console.KeyCreated),
+		post("/console/keys/:key/rotate", p.ManageKeys, s.Console.RotateKey),
+		post("/console/keys/:key/revoke", p.ManageKeys, s.Console.RevokeKey),
+		get("/console/first-call/:key", p.ReadOwn, s.Console.FirstCall),
+		get("/console/first-call/:key/status", p.ReadOwn, s.Console.FirstCallStatus),
+		get("/console/usage", p.ReadOwn, s.Console.Usage),
+		get("/console/usage.csv", p.ReadOwn, s.Console.UsageCSV),
+		get("/console/logs", p.ReadOwn, s.Console.Logs),
+		get("/console/logs.csv", p.ReadOwn, s.Console.LogsCSV),
+		get("/console/billing", p.ReadOwn, s.Console.BillingPage),
+		post("/console/billing/card", p.Buy, s.Console.UpdateCard),
+		get("/console/invoices/:id", p.ReadOwn, s.Console.Invoice),
+		get("/console/invoices/:id/lines.csv", p.ReadOwn, s.Console.InvoiceCSV),
+		get("/console/requests/new", p.Buy, s.Console.RequestForm),
+		post("/console/requests/new", p.Buy, s.Console.SendRequest),
 
 		// studio
 		get("/studio", p.ManageCatalog, s.Studio.APIs),
@@ -71,11 +103,28 @@ func (s Screens) Routes() []Route {
 		post("/studio/requests/:id/decline", p.ManageCatalog, s.Studio.Decline),
 
 		// finance
+		get("/finance/invoices", p.ReadInvoices, s.Finance.List),
+		get("/finance/invoices.csv", p.ReadInvoices, s.Finance.ListCSV),
+		get("/finance/lines.csv", p.ReadInvoices, s.Finance.LinesCSV),
+		get("/finance/invoices/:id", p.ReadInvoices, s.Finance.Invoice),
+		post("/finance/invoices/:id/approve", p.Review, s.Finance.Approve),
+		post("/finance/invoices/:id/hold", p.Review, s.Finance.Hold),
+		get("/finance/lines/:id", p.ReadInvoices, s.Finance.Line),
+		post("/finance/lines/:id/recompute", p.ReadInvoices, s.Finance.Recompute),
+		get("/finance/lines/:id/calls", p.ReadInvoices, s.Finance.LineCalls),
+		get("/finance/lines/:id/calls.csv", p.ReadInvoices, s.Finance.LineCallsCSV),
+		get("/finance/reconciliation", p.ReadInvoices, s.Finance.Reconciliation),
 
 		// operations and demo
+		get("/ops", p.Operate, s.Ops.System),
+		post(webhookPath, p.Public, s.Webhooks.Stripe),
 
 		// management API
 		get("/api/v1/usage", p.Gateway, s.API.GetUsage),
 		get("/api/v1/subscriptions", p.Gateway, s.API.ListSubscriptions),
 	}
+	if s.Clock != nil {
+		routes = append(routes, get("/demo/clock", p.MoveClock, s.Clock.Page), post("/demo/clock", p.MoveClock, s.Clock.Move))
+	}
+	return routes
 }

@@ -21,6 +21,9 @@ import (
 	"tollgate/internal/plans"
 	"tollgate/internal/portal"
 	"tollgate/internal/portal/api"
+	"tollgate/internal/portal/console"
+	"tollgate/internal/portal/finance"
+	"tollgate/internal/portal/ops"
 	"tollgate/internal/portal/site"
 	"tollgate/internal/portal/studio"
 	"tollgate/internal/postgres"
@@ -81,12 +84,21 @@ func (s *Services) screens() portal.Screens {
 	for _, a := range s.cfg.Samples {
 		samples = append(samples, component.Fact{Name: a.Who, Value: a.Email + " · " + a.Password})
 	}
-	return portal.Screens{
-		Auth:   &site.Auth{Accounts: s.Accounts, Samples: samples, Home: portal.Home},
-		Site:   &site.Pages{Catalog: s.Catalog, Plans: s.Plans, Subscriptions: s.Subscriptions, Clock: s.Clock, GatewayURL: s.cfg.GatewayURL, PublicURL: s.cfg.PublicURL},
-		Studio: &studio.Pages{Catalog: s.Catalog, Plans: s.Plans, Accounts: s.Accounts, Clock: s.Clock},
-		API:    &api.Handlers{DB: s.DB, Clock: s.Clock, Subscriptions: s.Subscriptions},
+	screens := portal.Screens{
+		Auth: &site.Auth{Accounts: s.Accounts, Samples: samples, Home: portal.Home},
+		Site: &site.Pages{Catalog: s.Catalog, Plans: s.Plans, Subscriptions: s.Subscriptions, Clock: s.Clock, GatewayURL: s.cfg.GatewayURL, PublicURL: s.cfg.PublicURL},
+		Console: &console.Console{DB: s.DB, Clock: s.Clock, Accounts: s.Accounts, Applications: s.Applications, Keys: s.Keys, Subscriptions: s.Subscriptions,
+			Plans: s.Plans, Billing: s.Billing, Invoices: s.Invoices, GatewayURL: s.cfg.GatewayURL},
+		Studio:   &studio.Pages{Catalog: s.Catalog, Plans: s.Plans, Accounts: s.Accounts, Clock: s.Clock},
+		Finance:  &finance.Finance{Billing: s.Billing, Invoices: s.Invoices, Clock: s.Clock},
+		Ops:      &ops.Ops{DB: s.DB, Clock: s.Clock, Parts: s.parts()},
+		Webhooks: &ops.Webhooks{Billing: s.Billing},
+		API:      &api.Handlers{DB: s.DB, Clock: s.Clock, Subscriptions: s.Subscriptions},
 	}
+	if s.cfg.Demo {
+		screens.Clock = &ops.Clock{DB: s.DB, Clock: s.Clock, Mover: s}
+	}
+	return screens
 }
 
 // formTargets are the origins that our forms may lead to.
@@ -98,9 +110,9 @@ func (c Config) formTargets() []string {
 	return targets
 }
 
-// MoveClock moves business time forward, for everybody who follows it, and does
+// Move moves business time forward, for everybody who follows it, and does
 // what became due. Demo mode only.
-func (s *Services) MoveClock(ctx context.Context, to time.Time) (billing.Done, error) {
+func (s *Services) Move(ctx context.Context, to time.Time) (billing.Done, error) {
 	offset := to.Sub(s.Clock.Real()).Truncate(time.Second)
 	conn, err := openOwner(ctx, s.cfg.DatabaseURL)
 	if err != nil {

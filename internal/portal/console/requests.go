@@ -1,0 +1,81 @@
+package console
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"tollgate/internal/plans"
+	"tollgate/internal/portal/format"
+	"tollgate/internal/portal/request"
+	"tollgate/internal/postgres"
+	"tollgate/internal/problem"
+	"tollgate/web/component"
+	"tollgate/web/page"
+)
+
+// RequestForm asks what somebody needs of a plan that is made to measure.
+func (c *Console) RequestForm(r *request.Request) error {
+	if r.Query("sent") != "" {
+		return r.Page(page.RequestForm(r.Layout("Request sent"), page.RequestFormProps{Sent: true, SentText: "The team looks at it. The plan that it makes for you then appears on the product's pricing page, for you alone."}))
+	}
+	options, err := c.requestable(r, r.Query("plan"))
+	if err != nil {
+		return err
+	}
+	return r.Page(page.RequestForm(r.Layout("Ask for a plan"), page.RequestFormProps{Plans: options}))
+}
+
+// SendRequest stores the request.
+func (c *Console) SendRequest(r *request.Request) error {
+	plan, _ := r.FormID("plan") // none chosen is refused below
+	calls, err := format.ParseCount(r.Form("calls"))
+	fields := map[string]string{}
+	if err != nil {
+		fields["expected_calls"] = err.Error()
+	} else {
+		err = c.Plans.Ask(r.Ctx(), r.Identity.Organization, r.Identity.User, plans.NewRequest{Plan: plan, ExpectedCalls: calls, Message: r.Form("message")})
+		if err == nil {
+			return r.Redirect("/console/requests/new?sent=1")
+		}
+		var ok bool
+		if fields, ok = request.Fields(err); !ok {
+			if plan != uuid.Nil || !problem.Is(err, "not-found") {
+				return err
+			}
+			fields = map[string]string{"plan": "Choose a plan."}
+		}
+	}
+	options, err := c.requestable(r, r.Form("plan"))
+	if err != nil {
+		return err
+	}
+	return r.Invalid(page.RequestForm(r.Layout("Ask for a plan"), page.RequestFormProps{
+		Plans: options, PlanError: fields["plan"], Calls: r.Form("calls"), CallsError: first(fields, "expected_calls", "calls"),
+		Message: r.Form("message"), MessageError: fields["message"], Error: fields[""],
+	}))
+}
+
+// requestable lists the plans that are sold on request.
+func (c *Console) requestable(r *request.Request, selected string) ([]component.Option, error) {
+	var all []component.Option
+	err := c.reading(r, func(ctx context.Context, tx *postgres.Tx) error {
+		rows, err := tx.PGX.Query(ctx, `SELECT pl.id::text, p.name || ' ' || pl.name FROM plans pl JOIN products p ON p.id = pl.product_id WHERE pl.sale = $1 ORDER BY 2 LIMIT 500`, plans.OnRequest)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var o component.Option
+			if err := rows.Scan(&o.Value, &o.Label); err != nil {
+				return err
+			}
+			all = append(all, o)
+		}
+		return rows.Err()
+	})
+	if len(all) == 0 {
+		all = []component.Option{{Label: "No plan is sold on request at present"}}
+	}
+	return component.Options(selected, all...), err
+}

@@ -1,0 +1,63 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"tollgate/internal/openapi"
+	"tollgate/internal/portal/request"
+	"tollgate/internal/postgres"
+	"tollgate/web/component"
+)
+
+// easiest finds the operation of the application's plans that is easiest to
+// call: a GET without anything to fill in, where there is one.
+const easiest = `
+	SELECT v.host, v.path_prefix, o.detail::text
+	FROM subscriptions s JOIN product_versions pv ON pv.product_id = s.product_id
+	JOIN api_versions v ON v.id = pv.version_id AND v.lifecycle IN ('published', 'deprecated')
+	JOIN operations o ON o.version_id = v.id
+	WHERE s.application_id = $1 AND s.state IN ('active', 'unpaid')
+	ORDER BY o.method <> 'GET', o.path LIKE '%{%',
+		jsonb_array_length(jsonb_path_query_array(o.detail, '$.parameters[*] ? (@.required == true)')), o.deprecated, s.created_at, o.position
+	LIMIT 1`
+
+// samples is a call that works with key, in several languages; empty without a
+// subscription.
+func (c *Console) samples(r *request.Request, application uuid.UUID, key string) (tabs component.CodeTabsProps, err error) {
+	var host, prefix, detail string
+	err = c.reading(r, func(ctx context.Context, tx *postgres.Tx) error {
+		return tx.PGX.QueryRow(ctx, easiest, application).Scan(&host, &prefix, &detail)
+	})
+	if postgres.IsNotFound(err) {
+		return tabs, nil
+	}
+	if err != nil {
+		return tabs, fmt.Errorf("find an operation to show: %w", err)
+	}
+	var op openapi.Operation
+	if err := json.Unmarshal([]byte(detail), &op); err != nil {
+		return tabs, fmt.Errorf("read an operation: %w", err)
+	}
+	base := c.GatewayURL + prefix
+	if host != "" {
+		base = "https://" + host + prefix
+	}
+	tabs = component.CodeTabsProps{ID: "samples", Title: op.Method + " " + op.Path}
+	for _, s := range openapi.Samples(&op, openapi.SampleInput{BaseURL: base, Key: key}) {
+		language := strings.ToLower(s.Language)
+		tabs.Samples = append(tabs.Samples, component.Sample{Language: language, Label: s.Language, Code: component.Highlight(lexer(language), s.Code)})
+	}
+	return tabs, nil
+}
+
+func lexer(language string) string {
+	if language == "curl" {
+		return "bash"
+	}
+	return language
+}

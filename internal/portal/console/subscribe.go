@@ -1,0 +1,160 @@
+package console
+
+import (
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"tollgate/internal/accounts"
+	"tollgate/internal/plans"
+	"tollgate/internal/portal/bill"
+	"tollgate/internal/portal/format"
+	"tollgate/internal/portal/request"
+	"tollgate/internal/problem"
+	"tollgate/internal/subscriptions"
+	"tollgate/web/page"
+)
+
+// SubscribeForm shows what a plan costs today and later, before anything happens.
+func (c *Console) SubscribeForm(r *request.Request) error {
+	id, err := r.ParamID("plan")
+	if err != nil {
+		return err
+	}
+	offer, product, err := c.Plans.OfferOf(r.Ctx(), id)
+	if err != nil {
+		return err
+	}
+	if offer.Sale == plans.OnRequest {
+		return r.Redirect("/console/requests/new?plan=" + id.String())
+	}
+	props, err := c.confirm(r, offer, product)
+	if err != nil {
+		return err
+	}
+	return r.Page(page.Subscribe(r.Layout(props.Product+" "+props.Plan), props))
+}
+
+func (c *Console) confirm(r *request.Request, offer plans.Offer, product plans.Product) (page.SubscribeProps, error) {
+	org, err := c.org(r)
+	if err != nil {
+		return page.SubscribeProps{}, err
+	}
+	now := c.Clock.Now().In(org.Location())
+	period := subscriptions.PeriodFrom(now, now.Day(), org.Location())
+	terms, money := offer.Terms, format.Money(offer.Terms.RecurringFee, offer.Terms.Currency)
+	props := page.SubscribeProps{
+		Product: product.Name, Plan: offer.Name, PricingURL: "/pricing/" + product.Slug, Action: "/console/subscribe/" + offer.ID.String(),
+		TodayTotal: money, Then: then(terms, format.Date(period.End)), Limits: bill.Limits(terms), Payment: cardText(org),
+		NeedsCard: !terms.Free() && org.PaymentMethodID == "", Button: "Subscribe",
+	}
+	if terms.RecurringFee > 0 {
+		props.Today = []page.BillLine{{Label: product.Name + " " + offer.Name + ", " + format.Period(period.Start, period.End), Arithmetic: "1 × " + money, Amount: money}}
+		props.Button = "Subscribe and pay " + money
+	}
+	if props.NeedsCard {
+		props.Button = "Continue to card"
+	}
+	return props, nil
+}
+
+func then(t plans.Terms, end string) string {
+	fee := format.Money(t.RecurringFee, t.Currency)
+	switch {
+	case t.Free():
+		return "Nothing is ever charged under this plan."
+	case t.RecurringFee == 0:
+		return "On " + end + ": the calls made until then, at the prices beside."
+	case len(t.Components) == 0:
+		return "On " + end + ": " + fee + " for the month after."
+	}
+	return "On " + end + ": " + fee + " for the month after, and the calls made until then."
+}
+
+func cardText(org accounts.Organization) string {
+	if org.PaymentMethodID == "" {
+		return ""
+	}
+	return cardBrand(org.CardBrand) + " ending " + org.CardLast4
+}
+
+func cardBrand(brand string) string {
+	switch brand {
+	case "visa":
+		return "Visa"
+	case "mastercard":
+		return "Mastercard"
+	case "amex":
+		return "American Express"
+	}
+	return "Card"
+}
+
+// Subscribe puts the default application on a plan. It leads to Stripe's page
+// for a card when one is needed, and to Billing when the payment was declined:
+// that page explains it and has the button to update the card.
+func (c *Console) Subscribe(r *request.Request) error {
+	id, err := r.ParamID("plan")
+	if err != nil {
+		return err
+	}
+	offer, product, err := c.Plans.OfferOf(r.Ctx(), id)
+	if err != nil {
+		return err
+	}
+	app, err := c.Applications.Default(r.Ctx(), r.Identity.Organization)
+	if err != nil {
+		return err
+	}
+	next, err := c.Billing.Subscribe(r.Ctx(), r.Identity, app.ID, id)
+	if problem.Is(err, "conflict") {
+		props, formErr := c.confirm(r, offer, product)
+		if formErr != nil {
+			return formErr
+		}
+		props.Error = problem.As(err).Message
+		return r.PageStatus(http.StatusConflict, page.Subscribe(r.Layout(props.Product+" "+props.Plan), props))
+	}
+	if err != nil {
+		return err
+	}
+	if next.CheckoutURL != "" {
+		return r.Redirect(next.CheckoutURL)
+	}
+	return c.subscribed(r, next.Subscription)
+}
+
+// CheckoutReturn is where Stripe's page leads back to. What it says is asked of
+// Stripe anew.
+func (c *Console) CheckoutReturn(r *request.Request) error {
+	session := r.Query("session_id")
+	sub, err := c.Subscriptions.ByCheckout(r.AsStaff(), session)
+	if err != nil && (session == "" || !problem.Is(err, "not-found")) { // a card update has no subscription
+		return err
+	}
+	if err == nil && sub.OrgID != r.Identity.Organization {
+		return problem.NotFound("checkout")
+	}
+	id, err := c.Billing.CheckoutDone(r.Ctx(), session)
+	if err != nil {
+		return err
+	}
+	if id == uuid.Nil {
+		return r.RedirectWith("The card is stored.", "/console/billing")
+	}
+	return c.subscribed(r, id)
+}
+
+// subscribed leads on from a subscription that was just made.
+func (c *Console) subscribed(r *request.Request, id uuid.UUID) error {
+	list, err := c.Subscriptions.List(r.Ctx(), r.Identity.Organization) // without those that wait for a payment
+	if err != nil {
+		return err
+	}
+	for _, s := range list {
+		if s.ID == id && s.State == subscriptions.Active {
+			return r.RedirectWith("You are subscribed to "+s.ProductName+" "+s.PlanName+". Now create a key to call it with.", "/console/keys")
+		}
+	}
+	return r.Redirect("/console/billing")
+}

@@ -1,0 +1,89 @@
+package console
+
+import (
+	"github.com/google/uuid"
+
+	"tollgate/internal/plans"
+	"tollgate/internal/portal/format"
+	"tollgate/internal/portal/request"
+	"tollgate/internal/subscriptions"
+	"tollgate/web/component"
+	"tollgate/web/page"
+)
+
+// ListSubscriptions shows the plans that the organization holds.
+func (c *Console) ListSubscriptions(r *request.Request) error {
+	subs, err := c.Subscriptions.List(r.Ctx(), r.Identity.Organization)
+	if err != nil {
+		return err
+	}
+	app, err := c.Applications.Default(r.Ctx(), r.Identity.Organization)
+	if err != nil {
+		return err
+	}
+	versions := make([]uuid.UUID, len(subs))
+	for i, s := range subs {
+		versions[i] = s.PlanVersionID
+	}
+	terms, err := c.Plans.TermsOf(r.Ctx(), versions...)
+	if err != nil {
+		return err
+	}
+	var props page.SubscriptionsProps
+	for _, s := range subs {
+		row := subscriptionRow(s, terms[s.PlanVersionID])
+		if s.ApplicationID == app.ID {
+			row.Application = app.Name
+		}
+		props.Subscriptions = append(props.Subscriptions, row)
+	}
+	return r.Page(page.Subscriptions(r.Layout("Subscriptions"), props))
+}
+
+func subscriptionRow(s subscriptions.Listed, t plans.Terms) page.SubscriptionRow {
+	loc, address := s.Location(), "/console/subscriptions/"+s.ID.String()
+	end := format.Date(s.PeriodEnd.In(loc))
+	row := page.SubscriptionRow{
+		ID: s.ID.String(), Product: s.ProductName, Plan: s.PlanName, URL: "/pricing/" + s.ProductSlug,
+		Period: format.Period(s.PeriodStart.In(loc), s.PeriodEnd.In(loc)) + ".", State: component.BadgeProps{Label: "Active", Tone: component.OK},
+	}
+	switch {
+	case s.State == subscriptions.Ended:
+		row.State = component.BadgeProps{Label: "Ended"}
+		return row
+	case s.State == subscriptions.Unpaid:
+		row.State = component.BadgeProps{Label: "Unpaid", Tone: component.Bad}
+		row.Next = "Calls are refused until the open invoice is paid: update the card under Billing."
+	case s.CancelAtEnd:
+		row.State = component.BadgeProps{Label: "Ends " + format.ShortDate(s.PeriodEnd.In(loc)), Tone: component.Warn}
+		row.Next, row.ResumeURL = "It works until "+end+" and is not renewed.", address+"/resume"
+		return row
+	case t.Free():
+		row.Next = "Renews on " + end + ", free of charge."
+	default:
+		row.Next = "Renews on " + end + " for " + format.Money(t.RecurringFee, t.Currency) + " and the calls of the period."
+	}
+	row.CancelURL, row.CancelNote = address+"/cancel", "It stays usable until "+end+" and is not renewed. You can take this back until then."
+	return row
+}
+
+// Cancel ends a subscription with its present period.
+func (c *Console) Cancel(r *request.Request) error {
+	return c.cancel(r, true, "It ends with the present period. You can take this back until then.")
+}
+
+// Resume takes a cancellation back.
+func (c *Console) Resume(r *request.Request) error {
+	return c.cancel(r, false, "The subscription goes on.")
+}
+
+func (c *Console) cancel(r *request.Request, cancel bool, message string) error {
+	id, err := r.ParamID("id")
+	if err != nil {
+		return err
+	}
+	if err := c.Subscriptions.CancelAtEnd(r.Ctx(), r.Identity.User, r.Identity.Organization, id, cancel); err != nil {
+		return err
+	}
+	return r.RedirectWith(message, "/console/subscriptions")
+}
