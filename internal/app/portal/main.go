@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -11,13 +12,18 @@ import (
 	"github.com/caarlos0/env/v11"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"tollgate/internal/accounts"
+	"tollgate/internal/clock"
+	"tollgate/internal/permissions"
 	"tollgate/internal/postgres"
 	"tollgate/internal/postgres/pool"
+	"tollgate/internal/problem"
 	"tollgate/internal/telemetry"
 )
 
-// Main serves, or with the argument “migrate” brings the database up to date;
-// it returns the exit code.
+// Main serves, or does what its arguments say, and returns the exit code:
+// “migrate” brings the database up to date, “staff EMAIL ROLE” makes a member of
+// the provider's team.
 func Main(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -46,7 +52,35 @@ func command(ctx context.Context, cfg Config, args []string) error {
 		}
 		return err
 	}
-	return errors.New("usage: portal [migrate]")
+	if len(args) == 3 && args[0] == "staff" {
+		return addStaff(ctx, cfg, args[1], args[2])
+	}
+	return errors.New("usage: portal [migrate | staff EMAIL ROLE]")
+}
+
+// addStaff makes a person of the provider's team and prints their password, once.
+func addStaff(ctx context.Context, cfg Config, email, role string) error {
+	if !permissions.Staff(role) {
+		return fmt.Errorf("the role must be product, finance, operator or admin, not %q", role)
+	}
+	db, err := postgres.Open(ctx, cfg.DatabaseURL)
+	if err != nil {
+		return fmt.Errorf("the portal's database (DATABASE_URL): %w", err)
+	}
+	defer db.Close()
+	people, err := accounts.New(db, clock.New())
+	if err != nil {
+		return err
+	}
+	password := rand.Text()
+	if _, err := people.AddStaff(ctx, accounts.SignUp{Email: email, Password: password}, cfg.ProviderName, role); err != nil {
+		if fields := problem.As(err).Fields; len(fields) > 0 {
+			return fmt.Errorf("%v", fields)
+		}
+		return err
+	}
+	fmt.Printf("%s may sign in at %s with the password %s\nIt is not shown again.\n", email, cfg.PublicURL, password)
+	return nil
 }
 
 func openOwner(ctx context.Context, url string) (*pgxpool.Pool, error) {
