@@ -78,8 +78,8 @@ func TestADocumentIsPublishedFromUploadToReference(t *testing.T) {
 	if a := b.Post(path+"/publish", publishForm()).Has(t, 303); a.Location != "/apis/weather" {
 		t.Errorf("led to %q", a.Location)
 	}
-	b.Post(path+"/publish", publishForm()).Has(t, 422, "published already")
 	b.Get("/apis/weather").Has(t, 200, "Weather is live.", "Forecast of a city", portaltest.GatewayURL+"/weather", "OpenAPI")
+	b.Post(path+"/publish", publishForm()).Has(t, 422, "published already")
 	b.Get("/studio").Has(t, 200, "Live", "http://127.0.0.1:9000")
 	b.Get(path).Has(t, 200, "See it live")
 	b.Get("/studio/products").Has(t, 200, "No products yet")
