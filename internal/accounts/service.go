@@ -206,6 +206,14 @@ func (s *Service) Organization(ctx context.Context, id uuid.UUID) (org Organizat
 	return org, err
 }
 
+// Customers lists the organizations that buy, by name, for staff.
+func (s *Service) Customers(ctx context.Context) (out []Organization, err error) {
+	err = s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
+		return tx.Where("NOT provider").Order("lower(name), id").Limit(1000).Find(&out).Error
+	})
+	return out, err
+}
+
 // Provider is the organization that publishes and sells, as its invoices name
 // it. Before it has any member it is nameless.
 func (s *Service) Provider(ctx context.Context) (org Organization, err error) {

@@ -11,6 +11,7 @@ import (
 	"tollgate/internal/clock"
 	"tollgate/internal/metering"
 	"tollgate/internal/postgres"
+	"tollgate/internal/pricing"
 	"tollgate/internal/problem"
 )
 
@@ -31,6 +32,9 @@ func Insert(_ context.Context, tx *postgres.Tx, inv *Invoice, lines []Line) erro
 	for i := range lines {
 		lines[i].ID, lines[i].InvoiceID, lines[i].OrgID, lines[i].Position = postgres.NewID(), inv.ID, inv.OrgID, i
 		inv.Subtotal += lines[i].Amount
+		if lines[i].Details == nil {
+			lines[i].Details = []pricing.Detail{}
+		}
 	}
 	if err := tx.Create(inv).Error; err != nil {
 		return fmt.Errorf("store invoice: %w", err)

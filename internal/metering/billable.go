@@ -132,7 +132,7 @@ func BillableCalls(ctx context.Context, tx pgx.Tx, b Bounds, f DayFilter, offset
 	rows, err := tx.Query(ctx, `
 		SELECT`+callColumns+` FROM (
 			SELECT * FROM usage_events WHERE billable AND`+inBounds+`
-			AND ($6 = $8 OR version_id = $6) AND ($7 = $8 OR key_id = $7) ORDER BY at, request_id OFFSET $9 LIMIT $10) e`+callJoins+`
+			AND ($6::uuid = $8::uuid OR version_id = $6::uuid) AND ($7::uuid = $8::uuid OR key_id = $7::uuid) ORDER BY at, request_id OFFSET $9 LIMIT $10) e`+callJoins+`
 		ORDER BY e.at, e.request_id`, b.args(f.Version, f.Key, uuid.Nil, offset, limit)...)
 	if err != nil {
 		return nil, fmt.Errorf("calls of a line: %w", err)

@@ -20,8 +20,8 @@ type Filter struct {
 	Mode     string
 }
 
-const filtered = ` e.org_id = $1 AND %[1]s >= $2 AND %[1]s < $3 AND ($4 = '' OR a.slug = $4) AND ($5 = $8 OR e.key_id = $5)
-	AND ($6 = 0 OR e.status / 100 = $6) AND ($7 = '' OR e.mode = $7) `
+const filtered = ` e.org_id = $1 AND %[1]s >= $2 AND %[1]s < $3 AND ($4 = '' OR a.slug = $4) AND ($5::uuid = $8::uuid OR e.key_id = $5::uuid)
+	AND ($6::smallint = 0 OR e.status / 100 = $6::smallint) AND ($7 = '' OR e.mode = $7) `
 
 func (f Filter) args(more ...any) []any {
 	return append([]any{f.Org, f.From, f.To, f.API, f.Key, f.Class, f.Mode, uuid.Nil}, more...)

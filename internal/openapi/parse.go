@@ -1,6 +1,7 @@
 package openapi
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -61,7 +62,8 @@ func read(data []byte, found *findings) (string, *node) {
 	}
 	root, err := scan(src, found)
 	if err != nil {
-		s, ok := err.(*syntaxError)
+		var s *syntaxError
+		ok := errors.As(err, &s)
 		if !ok {
 			s = &syntaxError{code: "syntax", msg: err.Error()}
 		}

@@ -78,7 +78,7 @@ func TestFixturesHaveNoErrorsAndStayValidOpenAPI(t *testing.T) {
 				t.Fatal(err)
 			}
 			accepted(t, served)
-			for _, want := range []string{`"servers":[{"url":"https://gw.example/shop"}]`, "TollgateBearer", `"X-API-Key"`, "X-RateLimit-Remaining", "5 requests per second"} {
+			for _, want := range []string{`"servers":[{"url":"https://gw.example/shop"}]`, "TollgateBearer", `"X-API-Key"`, "X-RateLimit-Remaining", "X-Quota-Reset", "since 1970-01-01 UTC", "5 requests per second"} {
 				if !strings.Contains(string(served), want) {
 					t.Errorf("served document lacks %s", want)
 				}

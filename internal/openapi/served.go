@@ -80,9 +80,12 @@ func servedOperation(op *node, res *resolver) *node {
 
 // limitHeaders are what the gateway answers with, and what they mean.
 var limitHeaders = []pair{
-	{"X-RateLimit-Limit", "Requests allowed in the current window."},
-	{"X-RateLimit-Remaining", "Requests left in the current window."},
-	{"X-RateLimit-Reset", "Seconds until the window starts anew."},
+	{"X-RateLimit-Limit", "Calls allowed in the current window."},
+	{"X-RateLimit-Remaining", "Calls left in the current window."},
+	{"X-RateLimit-Reset", "When the window starts anew, in seconds since 1970-01-01 UTC."},
+	{"X-Quota-Limit", "Calls included in the billing period, when the plan has a quota."},
+	{"X-Quota-Remaining", "Calls left of that quota."},
+	{"X-Quota-Reset", "When the next billing period begins, in seconds since 1970-01-01 UTC."},
 	{"Retry-After", "Seconds to wait before the next call."},
 }
 

@@ -115,7 +115,7 @@ func (s *swagger) schema(n *node) *node {
 	return newObject(n.at, dropDuplicates(kids, newFindings()))
 }
 
-func (s *swagger) schemaMember(n *node, m member) member {
+func (s *swagger) schemaMember(_ *node, m member) member {
 	switch m.name {
 	case "$ref":
 		if m.value.kind == kindString {

@@ -78,15 +78,17 @@ func (s *Service) insertPlan(ctx context.Context, tx *postgres.Tx, in NewPlan) (
 	if err := tx.Create(&plan).Error; err != nil {
 		return Offer{}, err
 	}
-	terms := termsOf(in, plan.ID)
+	terms := in.Terms()
+	terms.PlanID = plan.ID
 	if err := insertTerms(ctx, tx, terms, now); err != nil {
 		return Offer{}, fmt.Errorf("store terms: %w", err)
 	}
 	return Offer{Plan: plan, Terms: terms}, nil
 }
 
-func termsOf(in NewPlan, plan uuid.UUID) Terms {
-	t := Terms{VersionID: postgres.NewID(), PlanID: plan, Number: 1, Currency: in.Currency, RecurringFee: in.RecurringFee}
+// Terms are the first version of the plan's terms.
+func (in NewPlan) Terms() Terms {
+	t := Terms{VersionID: postgres.NewID(), Number: 1, Currency: in.Currency, RecurringFee: in.RecurringFee}
 	if in.RateCalls > 0 {
 		t.Limits = append(t.Limits, Limit{Calls: in.RateCalls, Window: in.RateWindow, Hard: true})
 	}

@@ -4,21 +4,26 @@ import (
 	"net/http"
 
 	p "tollgate/internal/permissions"
+	"tollgate/internal/portal/api"
 	"tollgate/internal/portal/console"
 	"tollgate/internal/portal/finance"
 	"tollgate/internal/portal/ops"
 	"tollgate/internal/portal/request"
 	"tollgate/internal/portal/site"
+	"tollgate/internal/portal/studio"
 )
 
 // Screens are the handlers of every page, grouped as people know them.
 type Screens struct {
 	Auth     *site.Auth
+	Site     *site.Pages
 	Console  *console.Console
+	Studio   *studio.Pages
 	Finance  *finance.Finance
 	Ops      *ops.Ops
-	Clock    *ops.Clock // demo mode only; nil: no such addresses
 	Webhooks *ops.Webhooks
+	API      *api.Handlers
+	Clock    *ops.Clock // demo mode only; nil: no such addresses
 }
 
 // Routes is the whole map of the portal: each address with the permission that
@@ -39,6 +44,18 @@ func (s Screens) Routes() []Route {
 		post("/logout", p.SignedIn, s.Auth.Logout),
 
 		// site
+		get("/", p.Public, s.Site.Landing),
+		get("/apis", p.Public, s.Site.APIs),
+		get("/apis/:api", p.Public, s.Site.API),
+		get("/apis/:api/ops", p.Public, s.Site.Operations),
+		get("/apis/:api/openapi.json", p.Public, s.Site.Document),
+		get("/apis/:api/:op", p.Public, s.Site.Operation),
+		get("/apis/:api/:op/markdown", p.Public, s.Site.OperationMarkdown),
+		get("/pricing/:product", p.Public, s.Site.Pricing),
+		get("/products/:product", p.Public, s.Site.Product),
+		get("/problems", p.Public, s.Site.Problems),
+		get("/problems/:code", p.Public, s.Site.Problem),
+		get("/search/suggest", p.Public, s.Site.Suggest),
 
 		// console
 		get("/console", p.ReadOwn, s.Console.Dashboard),
@@ -67,6 +84,23 @@ func (s Screens) Routes() []Route {
 		post("/console/requests/new", p.Buy, s.Console.SendRequest),
 
 		// studio
+		get("/studio", p.ManageCatalog, s.Studio.APIs),
+		get("/studio/apis/new", p.ManageCatalog, s.Studio.NewAPI),
+		post("/studio/apis/new", p.ManageCatalog, s.Studio.SubmitAPI),
+		get("/studio/publications/:id", p.ManageCatalog, s.Studio.Publication),
+		get("/studio/publications/:id/status", p.ManageCatalog, s.Studio.PublicationStatus),
+		post("/studio/publications/:id/publish", p.ManageCatalog, s.Studio.Publish),
+		post("/studio/publications/:id/discard", p.ManageCatalog, s.Studio.Discard),
+		get("/studio/products", p.ManageCatalog, s.Studio.Products),
+		get("/studio/products/new", p.ManageCatalog, s.Studio.NewProduct),
+		post("/studio/products/new", p.ManageCatalog, s.Studio.CreateProduct),
+		get("/studio/products/:id", p.ManageCatalog, s.Studio.Product),
+		get("/studio/products/:id/plans/new", p.ManageCatalog, s.Studio.NewPlan),
+		post("/studio/products/:id/plans/new", p.ManageCatalog, s.Studio.CreatePlan),
+		get("/studio/requests", p.ManageCatalog, s.Studio.Requests),
+		get("/studio/requests/:id", p.ManageCatalog, s.Studio.Request),
+		post("/studio/requests/:id/grant", p.ManageCatalog, s.Studio.Grant),
+		post("/studio/requests/:id/decline", p.ManageCatalog, s.Studio.Decline),
 
 		// finance
 		get("/finance/invoices", p.ReadInvoices, s.Finance.List),
@@ -86,6 +120,8 @@ func (s Screens) Routes() []Route {
 		post(webhookPath, p.Public, s.Webhooks.Stripe),
 
 		// management API
+		get("/api/v1/usage", p.Gateway, s.API.GetUsage),
+		get("/api/v1/subscriptions", p.Gateway, s.API.ListSubscriptions),
 	}
 	if s.Clock != nil {
 		routes = append(routes, get("/demo/clock", p.MoveClock, s.Clock.Page), post("/demo/clock", p.MoveClock, s.Clock.Move))

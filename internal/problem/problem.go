@@ -109,7 +109,9 @@ func Write(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // the client went away: nothing to tell it
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false) // no browser reads this as HTML: the type says what it is
+	_ = enc.Encode(body)     // the client went away: nothing to tell it
 }
 
 // TypeTitle is the title of e's type.

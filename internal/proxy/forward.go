@@ -52,7 +52,7 @@ func (g *Gateway) serve(c *call) {
 		r.Body = c.body
 	}
 	// An aborted answer panics with http.ErrAbortHandler: it was forwarded all the same.
-	defer func() { g.meter(c, !c.out.complete) }()
+	defer func() { _ = g.meter(c, !c.out.complete) }() // logged and counted there
 	g.forward.ServeHTTP(c.w, r)
 }
 

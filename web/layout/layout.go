@@ -93,8 +93,21 @@ func (p Props) nav(area Area) []NavItem {
 	return items
 }
 
+// below says where pages belong whose address does not start like their place's.
+var below = map[string]string{
+	"/console/invoices": "/console/billing", "/console/subscribe": "/console/subscriptions",
+	"/console/requests": "/console/subscriptions", "/console/first-call": "/console/keys",
+	"/finance/lines": "/finance/invoices",
+}
+
 // current is the index of the item whose address is the longest prefix of the path.
 func current(path string, items []NavItem) int {
+	for prefix, place := range below {
+		if strings.HasPrefix(path, prefix) {
+			path = place
+			break
+		}
+	}
 	best, length := -1, 0
 	for i, item := range items {
 		inside := path == item.URL || strings.HasPrefix(path, strings.TrimSuffix(item.URL, "/")+"/")

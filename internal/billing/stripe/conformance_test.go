@@ -45,7 +45,7 @@ func startMock(t *testing.T, version string) (url string) {
 	go func() { exited <- cmd.Wait() }()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		_ = <-exited // it was killed
+		<-exited // it was killed
 	})
 	deadline := time.NewTimer(30 * time.Second)
 	defer deadline.Stop()

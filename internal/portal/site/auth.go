@@ -39,7 +39,7 @@ func (a *Auth) LoginForm(r *request.Request) error {
 
 // Login signs somebody in and leads back to where they came from.
 func (a *Auth) Login(r *request.Request) error {
-	id, err := a.Accounts.SignIn(r.Ctx(), r.Form("email"), r.Secret("password"), address(r))
+	id, err := a.Accounts.SignIn(r.Ctx(), r.Form("email"), r.Secret("password"), networkAddress(r))
 	if err != nil {
 		form := a.form(r, "/signup")
 		if problem.Is(err, "too-many-attempts") {
@@ -91,7 +91,7 @@ func (a *Auth) Logout(r *request.Request) error {
 	return r.Redirect("/")
 }
 
-func address(r *request.Request) string {
+func networkAddress(r *request.Request) string {
 	host, _, err := net.SplitHostPort(r.HTTP().RemoteAddr)
 	if err != nil {
 		return r.HTTP().RemoteAddr

@@ -1,0 +1,39 @@
+# Tollgate. `make` alone says what there is.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+TOOL := go tool -modfile=$(CURDIR)/tools/go.mod
+GOFILES = $(shell git ls-files '*.go' | grep -v -e '_templ\.go$$')
+
+.PHONY: help run test check generate bench migrate build
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+run: ## bring the whole product up on this machine, with sample data
+	@tools/require.sh postgresql
+	@echo "building…"; go build -o bin/tollgate ./cmd/tollgate
+	@exec bin/tollgate
+
+build: ## build the three programs into bin/
+	go build -o bin/ ./cmd/...
+
+test: ## set up what the tests need and run all of them
+	@tools/require.sh postgresql chromium
+	@tools/fetch-octokit.sh >/dev/null
+	@tools/fetch-axe.sh >/dev/null
+	@tools/install-stripe-mock.sh >/dev/null
+	@tools/test.sh
+
+check: ## formatting, vet, lint, generated code, known vulnerabilities
+	@tools/check.sh
+
+generate: ## make all generated code anew
+	$(TOOL) templ generate -path web
+	cd internal/demo/elements && $(TOOL) swag init --quiet -g elements.go --dir . --output docs --outputTypes json
+	cd internal/portal/api && $(TOOL) swag init --quiet -g api.go --dir .,../../problem --output docs --outputTypes json
+
+bench: ## benchmarks, each against a baseline named in the same run
+	go test -run '^$$' -bench . -benchmem ./internal/...
+
+migrate: ## bring the database of DATABASE_URL up to date
+	go run ./cmd/portal migrate

@@ -1,0 +1,188 @@
+// Package offer puts the terms of a plan into words and bills: what it costs,
+// what it limits, and from when on another plan is cheaper. It is pure.
+package offer
+
+import (
+	"strings"
+
+	"github.com/shopspring/decimal"
+
+	"tollgate/internal/plans"
+	"tollgate/internal/portal/format"
+	"tollgate/internal/pricing"
+	"tollgate/web/page"
+)
+
+// Price says what a plan costs: Free; $49 a month, then $0.005 per call.
+func Price(t plans.Terms) string {
+	fee := ""
+	if t.RecurringFee > 0 {
+		fee = format.Price(t.RecurringFee, t.Currency) + " a month"
+	}
+	usage := Usage(t)
+	switch {
+	case t.Free():
+		return "Free"
+	case fee == "":
+		return strings.ToUpper(usage[:1]) + usage[1:]
+	case usage == "":
+		return fee
+	}
+	return fee + ", then " + usage
+}
+
+// Usage says what calls cost beside the fee: from $0.0025 per call. It is
+// empty when they cost nothing.
+func Usage(t plans.Terms) string {
+	if len(t.Components) == 0 {
+		return ""
+	}
+	c := t.Components[0]
+	low := c.Tiers[0].Rate
+	for _, tier := range c.Tiers {
+		low = decimal.Min(low, tier.Rate)
+	}
+	text := format.Rate(low, t.Currency) + " per " + unit(c.Component)
+	if len(c.Tiers) > 1 {
+		return "from " + text
+	}
+	return text
+}
+
+func unit(c pricing.Component) string {
+	if c.Model == pricing.Package {
+		return format.Counted(c.PackageSize, "call", "calls")
+	}
+	return "call"
+}
+
+// From says the least that one of several plans costs: Free, from $49 a month.
+// It is empty when none is on sale.
+func From(all []plans.Offer) string {
+	var best *plans.Terms
+	for i, o := range all {
+		if o.Sale != plans.SelfServe {
+			continue
+		}
+		if o.Terms.Free() {
+			return "Free to start"
+		}
+		if best == nil || o.Terms.RecurringFee < best.RecurringFee {
+			best = &all[i].Terms
+		}
+	}
+	switch {
+	case best == nil && len(all) > 0:
+		return "On request"
+	case best == nil:
+		return ""
+	case best.RecurringFee == 0:
+		return "From " + strings.TrimPrefix(Usage(*best), "from ")
+	}
+	return "From " + format.Price(best.RecurringFee, best.Currency) + " a month"
+}
+
+// RateLimit says how fast calls may come: 10 calls a second.
+func RateLimit(t plans.Terms) string {
+	for _, l := range t.Limits {
+		if !l.Quota {
+			return format.Counted(l.Calls, "call", "calls") + " a " + format.Window(l.Window)
+		}
+	}
+	return "No rate limit"
+}
+
+// QuotaOf finds a plan's quota.
+func QuotaOf(t plans.Terms) (plans.Limit, bool) {
+	for _, l := range t.Limits {
+		if l.Quota {
+			return l, true
+		}
+	}
+	return plans.Limit{}, false
+}
+
+// Quota says how many calls a billing period holds: 100,000 a month.
+func Quota(t plans.Terms) string {
+	if q, ok := QuotaOf(t); ok {
+		return format.Count(q.Calls) + " a month"
+	}
+	return "No quota"
+}
+
+// Overage says what happens beyond the quota.
+func Overage(t plans.Terms) string {
+	q, ok := QuotaOf(t)
+	switch {
+	case !ok && len(t.Components) > 0:
+		return "Charged by the call"
+	case !ok:
+		return "Nothing"
+	case q.Hard:
+		return "Calls are refused"
+	case len(t.Components) > 0:
+		return "Calls go on and are charged"
+	}
+	return "Calls go on"
+}
+
+// Limits are a plan's limits in sentences without an end, for documents.
+func Limits(name string, t plans.Terms) (out []string) {
+	for _, l := range t.Limits {
+		if l.Quota {
+			out = append(out, name+": "+format.Counted(l.Calls, "call", "calls")+" a billing period")
+		} else {
+			out = append(out, name+": "+format.Counted(l.Calls, "call", "calls")+" per "+format.Window(l.Window))
+		}
+	}
+	return out
+}
+
+// Points are what a price card lists.
+func Points(t plans.Terms) []string {
+	var out []string
+	for _, c := range t.Components {
+		if c.Included > 0 {
+			out = append(out, format.Counted(c.Included, "call", "calls")+" a month included")
+		}
+	}
+	if q, ok := QuotaOf(t); ok {
+		out = append(out, "Up to "+format.Counted(q.Calls, "call", "calls")+" a month; beyond: "+strings.ToLower(Overage(t)))
+	}
+	return append(out, RateLimit(t))
+}
+
+// Tiers are a plan's prices by number of calls, the included ones first.
+func Tiers(t plans.Terms) (out []page.TierRow) {
+	for _, c := range t.Components {
+		if c.Included > 0 {
+			out = append(out, page.TierRow{Range: span(1, c.Included), Price: "included"})
+		}
+		below := int64(0)
+		for _, tier := range c.Tiers {
+			to := int64(pricing.NoEnd)
+			if tier.UpTo <= pricing.NoEnd-c.Included {
+				to = tier.UpTo + c.Included
+			}
+			row := page.TierRow{Range: span(c.Included+below+1, to), Price: format.Rate(tier.Rate, t.Currency) + " per " + unit(c.Component)}
+			if tier.Flat > 0 {
+				row.Flat = "and " + format.Price(tier.Flat, t.Currency) + " once"
+			}
+			out = append(out, row)
+			below = tier.UpTo
+		}
+	}
+	return out
+}
+
+func span(from, to int64) string {
+	switch {
+	case to == pricing.NoEnd && from <= 1:
+		return "Each call"
+	case to == pricing.NoEnd:
+		return "From " + format.Count(from)
+	case from == to:
+		return "Call " + format.Count(from)
+	}
+	return format.Count(from) + " to " + format.Count(to)
+}
