@@ -154,19 +154,20 @@ func TestUsageAndLogsCountTheSame(t *testing.T) {
 	b := w.customer("ada@acme.example")
 	b.post("/console/subscribe/" + w.free.ID.String())
 	key, _ := b.makeKey("laptop", "live")
+	w.clock.MoveTo(5 * time.Hour)
 	w.call(key, b.subscription(), w.clock.Now().Add(-3*time.Hour), 60, spool.FlagBillable)
 	w.call(key, b.subscription(), w.clock.Now().Add(-time.Hour), 3, spool.FlagTest)
 	usage := b.get("/console/usage").expect(http.StatusOK, "", "63", "60", "60 of 1,000 used; resets 23 December 2026", "even share of the quota", "Calls by day")
 	if !strings.Contains(usage.body, "/console/logs?from=2026-11-23&amp;to=2026-11-23") {
 		t.Error("no bar leads to the calls of its day")
 	}
-	b.get("/console/usage?from=2026-11-23&to=2026-11-23").expect(http.StatusOK, "", "Calls by hour", "hour=2026-11-23T09")
+	b.get("/console/usage?from=2026-11-23&to=2026-11-23").expect(http.StatusOK, "", "Calls by hour", "hour=2026-11-23T14")
 	b.get("/console/usage?from=2026-11-23&to=2026-11-01").expect(http.StatusOK, "", "The last day must not be before the first.")
 	b.get("/console/logs").expect(http.StatusOK, "", "63 calls", "1–50 of 63", "laptop (test)")
 	b.get("/console/logs?page=2").expect(http.StatusOK, "", "51–63 of 63")
-	b.get("/console/logs?hour=2026-11-23T09").expect(http.StatusOK, "", "60 calls")
+	b.get("/console/logs?hour=2026-11-23T14").expect(http.StatusOK, "", "60 calls")
 	b.get("/console/logs?status=5xx").expect(http.StatusOK, "", "No calls match")
-	for path, rows := range map[string]int{"/console/logs.csv": 64, "/console/logs.csv?hour=2026-11-23T11": 4, "/console/usage.csv": 2, "/console/usage.csv?from=2026-11-23&to=2026-11-23": 3} {
+	for path, rows := range map[string]int{"/console/logs.csv": 64, "/console/logs.csv?hour=2026-11-23T16": 4, "/console/usage.csv": 2, "/console/usage.csv?from=2026-11-23&to=2026-11-23": 3} {
 		if got := strings.Count(b.get(path).expect(http.StatusOK, "").body, "\n"); got != rows {
 			t.Errorf("%s: %d rows, want %d", path, got, rows)
 		}

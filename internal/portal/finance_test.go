@@ -48,8 +48,8 @@ func TestFinanceReviewsAPeriodAndItIsPaid(t *testing.T) {
 	t.Parallel()
 	w, customer, invoice := billed(t)
 	f, address := w.staff("finance"), "/finance/invoices/"+invoice.String()
-	f.get("/finance/invoices?status=review").expect(http.StatusOK, "", "1 invoice", "Acme", "$49.25", "To review")
-	f.get(address).expect(http.StatusOK, "", "170", "$0.25", "Approve", "Calls 21 to 120", "100 × $0.0025")
+	f.get("/finance/invoices?status=review").expect(http.StatusOK, "", "1 invoice", "Acme", "$49.30", "To review")
+	f.get(address).expect(http.StatusOK, "", "170", "$0.30", "Approve", "Calls 21 to 120", "100 × $0.0025")
 	f.post(address+"/hold", "reason", "").expect(http.StatusUnprocessableEntity, "", "Say why")
 	f.post(address+"/hold", "reason", "looks doubled").expect(http.StatusSeeOther, address)
 	f.get(address).expect(http.StatusOK, "", "Held: looks doubled", "by finance@provider.example: looks doubled")
@@ -62,7 +62,7 @@ func TestFinanceReviewsAPeriodAndItIsPaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.get(address).expect(http.StatusOK, "", "Paid", "TG-000002", "equal")
-	customer.get("/console/invoices/"+invoice.String()).expect(http.StatusOK, "", "TG-000002", "Paid", "$49.25")
+	customer.get("/console/invoices/"+invoice.String()).expect(http.StatusOK, "", "TG-000002", "Paid", "$49.30")
 }
 
 func TestALineLeadsToExactlyItsCalls(t *testing.T) {
@@ -70,8 +70,8 @@ func TestALineLeadsToExactlyItsCalls(t *testing.T) {
 	w, _, invoice := billed(t)
 	f := w.staff("finance")
 	line := "/finance/lines/" + w.id(`SELECT id FROM invoice_lines WHERE invoice_id = $1 AND kind = 'usage'`, invoice).String()
-	page := f.get(line).expect(http.StatusOK, "", "API calls", "23 Nov 2026", "25 Nov 2026", "170", "$0.25", "Calls 121 to 170")
-	f.post(line+"/recompute").expect(http.StatusOK, "", "170 calls and $0.25, as billed.")
+	page := f.get(line).expect(http.StatusOK, "", "API calls", "23 Nov 2026", "25 Nov 2026", "170", "$0.30", "Calls 121 to 170")
+	f.post(line+"/recompute").expect(http.StatusOK, "", "170 calls and $0.30, as billed.")
 	f.get(line+"/calls").expect(http.StatusOK, "", "170 calls, 170 units", "1–100 of 170")
 	day := regexp.MustCompile(`/calls\?day=2026-11-25[^"]*`).FindString(page.body)
 	f.get(line+strings.ReplaceAll(day, "&amp;", "&")).expect(http.StatusOK, "", "70 calls, 70 units")
@@ -101,8 +101,8 @@ func TestReconciliationIsGreenAndTurnsRed(t *testing.T) {
 		t.Errorf("something does not add up: %s", text(page.body))
 	}
 	w.exec(`UPDATE invoice_lines SET event_count = 169 WHERE invoice_id = $1 AND kind = 'usage'`, invoice)
-	w.exec(`UPDATE invoices SET stripe_subtotal = 4924 WHERE id = $1`, invoice)
-	f.get("/finance/reconciliation?customer=acme").expect(http.StatusOK, "", "1 of 2", "1 calls differ from what was invoiced", "$0.01 apart: a line is missing or twice at Stripe")
+	w.exec(`UPDATE invoices SET stripe_subtotal = 4929 WHERE id = $1`, invoice)
+	f.get("/finance/reconciliation?customer=acme").expect(http.StatusOK, "", "1 of 2", "1 call apart: recompute the usage lines", "$0.01 apart: a line is missing or twice at Stripe")
 }
 
 func TestOperatorsSeeTheSystem(t *testing.T) {
