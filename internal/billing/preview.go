@@ -113,8 +113,11 @@ func (s *Service) Recompute(ctx context.Context, line invoices.Line) (r Recomput
 // rateAgain prices a line's quantity; an adjustment's on top of the lines before it.
 func (s *Service) rateAgain(tx *postgres.Tx, line invoices.Line, c plans.Component, quantity int64) (int64, error) {
 	_, lines, err := plans.Terms{Components: []plans.Component{c}}.UsageCharge(quantity)
-	if err != nil || line.Kind != invoices.Adjustment {
-		return lines[0].Amount, err
+	if err != nil {
+		return 0, err
+	}
+	if line.Kind != invoices.Adjustment {
+		return lines[0].Amount, nil
 	}
 	var before struct{ Quantity, Amount int64 }
 	err = tx.Raw(`SELECT coalesce(sum(quantity), 0)::bigint AS quantity, coalesce(sum(amount), 0)::bigint AS amount FROM invoice_lines

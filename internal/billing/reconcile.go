@@ -18,6 +18,7 @@ type Reconciled struct {
 	Plan           string
 	Start, End     time.Time
 	Closed         bool
+	Priced         bool                  // whether calls cost anything, so that lines count them
 	Units          metering.PeriodTotals // up to the last batch that was billed, or all
 	Invoiced       int64                 // calls on usage and adjustment lines
 	Open           int64                 // billable and not on an invoice yet
@@ -57,7 +58,8 @@ func (s *Service) Reconcile(ctx context.Context, customer string, month time.Tim
 			return err
 		}
 		rows, err := tx.PGX.Query(ctx, `
-			SELECT b.subscription_id, o.name, p.name, b.starts_at, b.ends_at, b.closed_batch IS NOT NULL, i.id, coalesce(i.number, 'Draft'), i.stripe_subtotal,
+			SELECT b.subscription_id, o.name, p.name, b.starts_at, b.ends_at, b.closed_batch IS NOT NULL,
+				EXISTS (SELECT FROM price_components c WHERE c.plan_version_id = b.plan_version_id), i.id, coalesce(i.number, 'Draft'), i.stripe_subtotal,
 				coalesce(i.subtotal, 0), coalesce(i.amount_paid, 0), pv.currency, coalesce(i.state, ''),
 				coalesce((SELECT sum(l.amount) FROM invoice_lines l WHERE l.invoice_id = i.id), 0)::bigint,
 				coalesce((SELECT sum(l.event_count) FROM invoice_lines l WHERE l.subscription_id = b.subscription_id AND l.period_start = b.starts_at AND l.kind <> 'recurring'), 0)::bigint`+
@@ -68,7 +70,7 @@ func (s *Service) Reconcile(ctx context.Context, customer string, month time.Tim
 		defer rows.Close()
 		for rows.Next() {
 			var r Reconciled
-			if err := rows.Scan(&r.Subscription, &r.Customer, &r.Plan, &r.Start, &r.End, &r.Closed, &r.Invoice, &r.InvoiceName, &r.StripeSubtotal,
+			if err := rows.Scan(&r.Subscription, &r.Customer, &r.Plan, &r.Start, &r.End, &r.Closed, &r.Priced, &r.Invoice, &r.InvoiceName, &r.StripeSubtotal,
 				&r.Total, &r.Paid, &r.Currency, &r.State, &r.Lines, &r.Invoiced); err != nil {
 				return err
 			}
@@ -89,8 +91,8 @@ func countUnits(ctx context.Context, tx *postgres.Tx, rows []Reconciled) (err er
 		if r.Units, err = metering.Totals(ctx, tx.PGX, b); err != nil {
 			return err
 		}
-		// A period without an invoice charges nothing: what is billable in it counts as settled at no price.
-		if r.Invoice == nil || !r.Closed {
+		// Where calls cost nothing no line counts them: they stay open, at no price.
+		if r.Invoice == nil || !r.Closed || !r.Priced {
 			r.Open = r.Units.Billable - r.Invoiced
 			continue
 		}

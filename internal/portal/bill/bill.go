@@ -67,6 +67,7 @@ func Row(i invoices.Listed, now time.Time, url string, staff bool) page.InvoiceR
 	if i.Number == nil {
 		row.Number = "Draft, " + i.ProductName + " " + i.PlanName
 	}
+	row.Issued = component.TimeProps{Text: "not yet"}
 	if i.IssuedAt != nil {
 		row.Issued = format.Moment(i.IssuedAt.In(loc), now)
 	}

@@ -55,8 +55,8 @@ func reconciled(r billing.Reconciled) page.ReconciliationRow {
 	}
 	excluded := r.Units.Test + r.Units.Unanswered
 	row.Identities = []page.IdentityRow{
-		units("received = billable + test + unanswered", r.Units.Received, r.Units.Billable+excluded, "", "calls were counted that have no reason to be billed or not"),
-		units("billable = invoiced + open", r.Units.Billable, r.Invoiced+r.Open, address, "calls differ from what was invoiced: recompute the invoice's usage lines to see which"),
+		units("received = billable + test + unanswered", r.Units.Received, r.Units.Billable+excluded, "", "some calls have no reason to be billed or not"),
+		units("billable = invoiced + open", r.Units.Billable, r.Invoiced+r.Open, address, "recompute the usage lines of the invoice to see what changed"),
 	}
 	if r.Invoice == nil {
 		return row
@@ -70,7 +70,7 @@ func reconciled(r billing.Reconciled) page.ReconciliationRow {
 
 func units(name string, left, right int64, url, cause string) page.IdentityRow {
 	difference := max(left-right, right-left)
-	return page.IdentityRow{Name: name, Left: format.Count(left), Right: format.Count(right), OK: left == right, URL: url, Cause: format.Count(difference) + " " + cause}
+	return page.IdentityRow{Name: name, Left: format.Count(left), Right: format.Count(right), OK: left == right, URL: url, Cause: format.Counted(difference, "call", "calls") + " apart: " + cause}
 }
 
 func money(name string, left, right int64, currency, url, cause string) page.IdentityRow {

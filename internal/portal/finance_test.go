@@ -1,0 +1,174 @@
+package portal_test
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"tollgate/internal/metering/spool"
+	"tollgate/internal/permissions"
+	"tollgate/internal/portal"
+	"tollgate/internal/stripesim/simtest"
+)
+
+func values(form []string) url.Values {
+	out := url.Values{}
+	for i := 0; i+1 < len(form); i += 2 {
+		out.Add(form[i], form[i+1])
+	}
+	return out
+}
+
+// billed is a world in which a customer made 170 billable calls in a period
+// that has been closed into a draft.
+func billed(t *testing.T) (w *world, customer *browser, invoice uuid.UUID) {
+	t.Helper()
+	w = newWorld(t)
+	customer = w.customer("ada@acme.example")
+	customer.subscribePro(simtest.CardWorks).expect(http.StatusSeeOther, "/console/keys")
+	key, _ := customer.makeKey("laptop", "live")
+	w.call(key, customer.subscription(), w.clock.Now(), 100, spool.FlagBillable)
+	w.call(key, customer.subscription(), w.clock.Now().Add(48*time.Hour), 70, spool.FlagBillable)
+	w.call(key, customer.subscription(), w.clock.Now().Add(49*time.Hour), 5, spool.FlagTest)
+	operator := w.staff("operator")
+	operator.get("/demo/clock").expect(http.StatusOK, "", "23 Dec 2026, 12:00 UTC")
+	operator.post("/demo/clock", "days", "0").expect(http.StatusUnprocessableEntity, "", "from 1 to 400")
+	operator.post("/demo/clock", "to", "period_end").expect(http.StatusSeeOther, "/demo/clock")
+	operator.get("/demo/clock").expect(http.StatusOK, "", "1 period closed into drafts")
+	return w, customer, w.id(`SELECT id FROM invoices WHERE state = 'review'`)
+}
+
+func TestFinanceReviewsAPeriodAndItIsPaid(t *testing.T) {
+	t.Parallel()
+	w, customer, invoice := billed(t)
+	f, address := w.staff("finance"), "/finance/invoices/"+invoice.String()
+	f.get("/finance/invoices?status=review").expect(http.StatusOK, "", "1 invoice", "Acme", "$49.30", "To review")
+	f.get(address).expect(http.StatusOK, "", "170", "$0.30", "Approve", "Calls 21 to 120", "100 × $0.0025")
+	f.post(address+"/hold", "reason", "").expect(http.StatusUnprocessableEntity, "", "Say why")
+	f.post(address+"/hold", "reason", "looks doubled").expect(http.StatusSeeOther, address)
+	f.get(address).expect(http.StatusOK, "", "Held: looks doubled", "by finance@provider.example: looks doubled")
+	if page := customer.get("/console/invoices/"+invoice.String()).expect(http.StatusOK, "", "Being prepared"); strings.Contains(page.body, "doubled") {
+		t.Error("the customer reads finance's reason")
+	}
+	f.post(address+"/approve").expect(http.StatusSeeOther, address)
+	f.post(address+"/approve").expect(http.StatusConflict, "", "cannot be done any more")
+	if err := w.billing.Collect(context.Background(), invoice); err != nil {
+		t.Fatal(err)
+	}
+	f.get(address).expect(http.StatusOK, "", "Paid", "TG-000002", "equal")
+	customer.get("/console/invoices/"+invoice.String()).expect(http.StatusOK, "", "TG-000002", "Paid", "$49.30")
+}
+
+func TestALineLeadsToExactlyItsCalls(t *testing.T) {
+	t.Parallel()
+	w, _, invoice := billed(t)
+	f := w.staff("finance")
+	line := "/finance/lines/" + w.id(`SELECT id FROM invoice_lines WHERE invoice_id = $1 AND kind = 'usage'`, invoice).String()
+	page := f.get(line).expect(http.StatusOK, "", "API calls", "23 Nov 2026", "25 Nov 2026", "170", "$0.30", "Calls 121 to 170")
+	f.post(line+"/recompute").expect(http.StatusOK, "", "170 calls and $0.30, as billed.")
+	f.get(line+"/calls").expect(http.StatusOK, "", "170 calls, 170 units", "1–100 of 170")
+	day := regexp.MustCompile(`/calls\?day=2026-11-25[^"]*`).FindString(page.body)
+	f.get(line+strings.ReplaceAll(day, "&amp;", "&")).expect(http.StatusOK, "", "70 calls, 70 units")
+	fee := "/finance/lines/" + w.id(`SELECT id FROM invoice_lines WHERE invoice_id = $1 AND kind = 'recurring'`, invoice).String()
+	f.get(fee).expect(http.StatusOK, "", "1 × $49.00")
+	f.get(fee+"/calls").expect(http.StatusOK, "", "No single calls")
+	for path, rows := range map[string]int{
+		line + "/calls.csv": 171, line + "/calls.csv?day=2026-11-25": 71, fee + "/calls.csv": 1,
+		"/finance/invoices.csv": 3, "/finance/invoices.csv?status=review": 2, "/finance/lines.csv": 4, "/finance/lines.csv?invoice=" + invoice.String(): 3,
+		"/finance/invoices.csv?customer=acme&period=2026-12": 3, "/finance/invoices.csv?customer=nobody": 1,
+	} {
+		if got := strings.Count(f.get(path).expect(http.StatusOK, "").body, "\n"); got != rows {
+			t.Errorf("%s: %d rows, want %d", path, got, rows)
+		}
+	}
+	for _, path := range []string{"/finance/invoices/" + uuid.NewString(), "/finance/lines/" + uuid.NewString(), "/finance/lines/x/calls", "/finance/lines.csv?invoice=x"} {
+		f.get(path).expect(http.StatusNotFound, "")
+	}
+}
+
+func TestReconciliationIsGreenAndTurnsRed(t *testing.T) {
+	t.Parallel()
+	w, _, invoice := billed(t)
+	f := w.staff("finance")
+	page := f.get("/finance/reconciliation").expect(http.StatusOK, "", "Acme, Pro", "2 of 2", "175", "170")
+	if strings.Contains(page.body, "check-bad") {
+		t.Errorf("something does not add up: %s", text(page.body))
+	}
+	w.exec(`UPDATE invoice_lines SET event_count = 169 WHERE invoice_id = $1 AND kind = 'usage'`, invoice)
+	w.exec(`UPDATE invoices SET stripe_subtotal = 4929 WHERE id = $1`, invoice)
+	f.get("/finance/reconciliation?customer=acme").expect(http.StatusOK, "", "1 of 2", "1 call apart: recompute the usage lines", "$0.01 apart: a line is missing or twice at Stripe")
+}
+
+func TestOperatorsSeeTheSystem(t *testing.T) {
+	t.Parallel()
+	w, _, _ := billed(t)
+	w.exec(`INSERT INTO gateways (id, address, view_version, spool_pending, seen_at, started_at) VALUES ('gateway-1', ':1', 1, 0, $1, $1), ('gateway-2', ':2', 1, 0, $2, $2)`, w.clock.Real(), w.clock.Real().Add(-time.Hour))
+	operator := w.browser()
+	operator.post("/login", "email", "operator@provider.example", "password", password).expect(http.StatusSeeOther, "/ops")
+	operator.get("/ops").expect(http.StatusOK, "", "All parts of this portal are working", "gateway-1", "Silent for 1 hour", "billing.collect", "Last shipment")
+}
+
+func TestWebhooksAreBelievedBySignatureAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.customer("ada@acme.example").subscribePro(simtest.CardWorks)
+	w.browser().post("/webhooks/stripe", "id", "evt_1").expect(http.StatusBadRequest, "")
+	w.browser().post("/webhooks/stripe", "id", strings.Repeat("x", 80<<10)).expect(http.StatusBadRequest, "")
+	d := w.stripe.Deliveries()
+	if got := w.stripe.Deliver(d[0].Event, d[0].Event); got[0] != http.StatusOK || got[1] != http.StatusOK {
+		t.Fatalf("answers %v, want 200 twice", got)
+	}
+	var n int
+	if err := w.db.StaffPool().QueryRow(context.Background(), `SELECT count(*) FROM stripe_events WHERE id = $1`, d[0].Event).Scan(&n); err != nil || n != 1 {
+		t.Errorf("stored %d times, %v", n, err)
+	}
+}
+
+// wantsID fills the parameters of a route with ids that nothing has.
+var wantsID = regexp.MustCompile(`[:*]\w+`)
+
+func TestEveryRouteHoldsToThePermissionTable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	developer := w.customer("dev@acme.example")
+	w.exec(`UPDATE members SET role = 'developer' FROM users u WHERE u.id = user_id AND u.email = $1`, developer.email)
+	people := map[string]*browser{"": w.browser(), "owner": w.customer("ada@acme2.example"), "developer": developer}
+	for _, role := range []string{"product", "finance", "operator", "admin"} {
+		people[role] = w.staff(role)
+	}
+	for _, rt := range w.server.Routes() {
+		if rt.Needs == "" {
+			t.Errorf("%s %s names no permission", rt.Method, rt.Path)
+		}
+		if !strings.HasPrefix(rt.Path, "/console") && !strings.HasPrefix(rt.Path, "/finance") && rt.Path != "/ops" && rt.Path != "/demo/clock" {
+			continue // those of other screens act on more than this world has
+		}
+		for role, b := range people {
+			checkRoute(t, rt, role, b.do(rt.Method, wantsID.ReplaceAllString(rt.Path, uuid.NewString()), nil))
+		}
+	}
+}
+
+func checkRoute(t *testing.T, rt portal.Route, role string, got answer) {
+	t.Helper()
+	refused := got.status == http.StatusForbidden || got.status == http.StatusUnauthorized || strings.HasPrefix(got.location, "/login")
+	if want := permissions.Allows(role, rt.Needs); want == refused {
+		t.Errorf("%s %s needs %s: %q got %d %s", rt.Method, rt.Path, rt.Needs, role, got.status, got.location)
+	}
+	if got.status >= 500 {
+		t.Errorf("%s %s as %q: %d", rt.Method, rt.Path, role, got.status)
+	}
+	switch {
+	case !refused:
+	case role == "" && rt.Method == http.MethodGet && !strings.HasPrefix(got.location, "/login?next="):
+		t.Errorf("%s %s: a stranger is not led to sign in", rt.Method, rt.Path)
+	case role != "" && got.status != http.StatusForbidden:
+		t.Errorf("%s %s as %q: %d, want 403", rt.Method, rt.Path, role, got.status)
+	}
+}
