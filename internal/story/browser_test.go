@@ -118,7 +118,7 @@ func (b *browser) shoot(name string) {
 	if *shots == "" {
 		return
 	}
-	picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(90))
+	picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
 	if err == nil {
 		err = os.WriteFile(filepath.Join(*shots, b.who+strings.NewReplacer("/", "_", "?", "_", "=", "_").Replace(name)+".png"), picture, 0o600)
 	}
@@ -129,8 +129,16 @@ func (b *browser) shoot(name string) {
 
 func (b *browser) address() string { return eval[string](b, `location.href`) }
 
-// text is what the page says in its main part.
-func (b *browser) text() string { return eval[string](b, `document.querySelector("main").innerText`) }
+// text is what the page says in its main part; nothing while it is being left.
+func (b *browser) text() string {
+	ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second)
+	defer cancel()
+	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.querySelector("main")?.innerText ?? ""`))
+	if err != nil {
+		return ""
+	}
+	return text
+}
 
 // says fails unless the page says all of the given texts.
 func (b *browser) says(texts ...string) *browser {
@@ -196,7 +204,7 @@ func (b *browser) follow(link string) *browser {
 	b.t.Helper()
 	name, _ := json.Marshal(link) //nolint:errchkjson // a string always marshals
 	b.leave(`(() => {
-		const all = [...document.querySelectorAll("main a, a")], name = ` + string(name) + `;
+		const all = [...document.querySelectorAll("main a"), ...document.querySelectorAll("a")], name = ` + string(name) + `;
 		const a = all.find(e => e.innerText.trim().startsWith(name)) ?? all.find(e => e.innerText.includes(name));
 		if (!a) throw new Error("no link " + ` + string(name) + ` + " on " + location.href + ": " + document.body.innerText);
 		a.click(); return true; })()`)

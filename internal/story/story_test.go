@@ -89,7 +89,7 @@ func subscribe(t *testing.T, in *installation, b *browser) (key string) {
 	b.look("/signup")
 	b.fill("Create", map[string]string{"email": "ada@newcomer.example", "password": "correct horse battery"})
 	b.press("Create").look("/subscribe").says("$49.00", "Pro")
-	b.press("Subscribe").look("/checkout")
+	b.press("Continue to card").look("/checkout")
 	b.fill("Save card", map[string]string{"number": "4242 4242 4242 4242", "expiry": "12 / 34", "cvc": "123"})
 	b.press("Save card").look("/subscribed")
 	b.visit("/console/billing").says("$49.00", "Paid", "4242")

@@ -62,7 +62,7 @@ func SubscribeURL(o plans.Offer) string {
 	if o.Sale == plans.OnRequest {
 		return "/console/requests/new?plan=" + o.ID.String()
 	}
-	return "/console/subscribe?plan=" + o.ID.String()
+	return "/console/subscribe/" + o.ID.String()
 }
 
 func apiURL(slug string, parts ...string) string {
