@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -267,94 +266,6 @@ func TestRepublishingRetiresTheRouteAndKeepsProductsSelling(t *testing.T) {
 	}
 }
 
-func TestPrivateAPIsAreSeenByThoseWhosePlanIncludesThem(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	in := api("secret")
-	in.Visibility = Private
-	e := b.publish(t, weather, in)
-	customer := func(email string) (accounts.Joined, context.Context) {
-		who, err := b.accounts.SignUp(t.Context(), accounts.SignUp{Email: email, Password: "correct horse battery"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return who, postgres.AsMember(t.Context(), who.Organization, who.User)
-	}
-	invited, theirs := customer("invited@example.com")
-	_, strangers := customer("stranger@example.com")
-	sees := func(ctx context.Context) bool {
-		t.Helper()
-		_, err := b.API(ctx, "secret")
-		if err != nil && !problem.Is(err, "not-found") {
-			t.Fatal(err)
-		}
-		listed, err2 := b.List(ctx, "")
-		found, err3 := b.Suggest(ctx, "forecast")
-		if err2 != nil || err3 != nil || (len(listed) == 1) != (err == nil) || (len(found) > 0) != (err == nil) {
-			t.Fatalf("reads disagree: %v, %d listed, %d found, %v, %v", err, len(listed), len(found), err2, err3)
-		}
-		return err == nil
-	}
-	if sees(theirs) || sees(strangers) || !sees(b.staff) {
-		t.Error("before the plan")
-	}
-	sells := plans.New(b.db, b.clock)
-	product, err := sells.CreateProduct(b.staff, b.actor, plans.NewProduct{Slug: "w", Name: "W", Versions: []uuid.UUID{e.Version.ID}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = sells.CreatePlan(b.staff, b.actor, plans.NewPlan{Product: product.ID, Slug: "p", Name: "P", Sale: plans.SelfServe, Currency: "usd", PrivateTo: &invited.Organization})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !sees(theirs) || sees(strangers) {
-		t.Error("after the plan")
-	}
-}
-
-func TestOperationsAreFoundByWordsHalvesAndPaths(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	e := b.publish(t, weather, api("weather"))
-	for text, want := range map[string]string{
-		"":                       "/forecast/{city} /stations /stations",
-		"stat":                   "/stations /stations",
-		"create":                 "/stations",
-		"creating stations":      "/stations",
-		"rain":                   "/forecast/{city}",
-		"/forecast/{c":           "/forecast/{city}",
-		"POST /stations":         "/stations",
-		"ecast":                  "/forecast/{city}",
-		"getForecast":            "/forecast/{city}",
-		"' | ! & :* ( \\ % \x00": "",
-		"nothing like this":      "",
-	} {
-		rows, total, err := b.Operations(b.staff, OperationQuery{Version: e.Version.ID, Text: text})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var paths []string
-		for _, r := range rows {
-			paths = append(paths, r.Path)
-		}
-		if got := strings.Join(paths, " "); got != want || total != len(rows) {
-			t.Errorf("%q: %q, want %q", text, got, want)
-		}
-	}
-	rows, _, err := b.Operations(b.staff, OperationQuery{Version: e.Version.ID, Tag: "Stations", Page: 1})
-	if err != nil || len(rows) != 2 {
-		t.Error(rows, err)
-	}
-	if rows, total, err := b.Operations(b.staff, OperationQuery{Version: e.Version.ID, Page: 2}); err != nil || len(rows) != 0 || total != 3 {
-		t.Error(rows, total, err)
-	}
-	for _, text := range []string{"weather", "rain", "WEATH"} {
-		if all, err := b.List(b.staff, text); err != nil || len(all) != 1 {
-			t.Errorf("%q lists %d, %v", text, len(all), err)
-		}
-	}
-}
-
 func TestDiscardedDraftsAreGone(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -371,39 +282,4 @@ func TestDiscardedDraftsAreGone(t *testing.T) {
 	if _, err := b.Publish(b.staff, b.actor, p.ID, api("weather")); !problem.Is(err, "conflict") {
 		t.Error(err)
 	}
-}
-
-func TestNamesAreTakenApart(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string][]string{
-		"/repos/{owner}/pull_requests": {"repos", "owner", "pull", "requests"},
-		"getUserByName":                {"get", "user", "by", "name"},
-		"":                             nil,
-		"Café-2":                       {"café", "2"},
-	} {
-		if got := words(text); !slices.Equal(got, want) {
-			t.Errorf("%q: %q", text, got)
-		}
-	}
-}
-
-func TestStoredJSONHasNoNUL(t *testing.T) {
-	t.Parallel()
-	for in, want := range map[string]string{"a\x00b": `"ab"`, `a\u0000b`: `"a\\u0000b"`, `\` + "\x00": `"\\"`} {
-		if got, err := storableJSON(in); err != nil || got != want {
-			t.Errorf("%q: %s, %v", in, got, err)
-		}
-	}
-}
-
-func FuzzQueriesAreSafeForTheDatabase(f *testing.F) {
-	for _, s := range []string{"GET /repos/{owner}", "' | !", "get", "é", ""} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		q := parseQuery(text)
-		if strings.ContainsAny(q.words, `'|!()\<>`) || strings.Contains(q.like, "\x00") {
-			t.Errorf("%q: %+v", text, q)
-		}
-	})
 }

@@ -140,33 +140,36 @@ func (s *Service) Operation(ctx context.Context, api, slug string) (ref Referenc
 		}
 		var position int
 		err := tx.PGX.QueryRow(ctx, `
-			SELECT o.detail, o.weight, o.position, (SELECT count(*) FROM operations t WHERE t.version_id = o.version_id AND t.tag = o.tag)
-			FROM operations o WHERE o.version_id = $1 AND o.slug = $2`, ref.Entry.Version.ID, slug).Scan(&ref.Operation, &ref.Weight, &position, &ref.TagCount)
+			SELECT detail, weight, position FROM operations WHERE version_id = $1 AND slug = $2`, ref.Entry.Version.ID, slug).Scan(&ref.Operation, &ref.Weight, &position)
 		if postgres.IsNotFound(err) {
 			return problem.NotFound("operation")
 		}
 		if err != nil {
 			return err
 		}
-		ref.Siblings, err = siblings(ctx, tx, ref.Entry.Version.ID, ref.Operation.Tag, position)
+		ref.Siblings, ref.TagCount, err = siblings(ctx, tx, ref.Entry.Version.ID, ref.Operation.Tag, position)
 		return err
 	})
 	return ref, err
 }
 
-func siblings(ctx context.Context, tx *postgres.Tx, version uuid.UUID, tag string, position int) ([]Row, error) {
+// siblings are the operations of a tag nearest to a position, in order, and
+// how many the tag has in all.
+func siblings(ctx context.Context, tx *postgres.Tx, version uuid.UUID, tag string, position int) (out []Row, total int, err error) {
 	rows, err := tx.PGX.Query(ctx, `
-		SELECT `+rowColumns+` FROM (
-			SELECT * FROM (
-				(SELECT `+rowColumns+`, o.position FROM operations o WHERE o.version_id = $1 AND o.tag = $2 AND o.position < $3 ORDER BY o.position DESC LIMIT $4)
-				UNION ALL
-				(SELECT `+rowColumns+`, o.position FROM operations o WHERE o.version_id = $1 AND o.tag = $2 AND o.position >= $3 ORDER BY o.position LIMIT $4)
-			) around ORDER BY abs(position - $3) LIMIT $4
+		SELECT `+rowColumns+`, o.total FROM (
+			SELECT *, count(*) OVER () AS total FROM (
+				SELECT id, slug, method, path, summary, tag, deprecated, position FROM operations WHERE version_id = $1 AND tag = $2
+			) t ORDER BY abs(position - $3) LIMIT $4
 		) o ORDER BY o.position`, version, tag, position, nearest)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[Row])
+	out, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (r Row, err error) {
+		err = row.Scan(&r.ID, &r.Slug, &r.Method, &r.Path, &r.Summary, &r.Tag, &r.Deprecated, &total)
+		return r, err
+	})
+	return out, total, err
 }
 
 // Showcase finds an operation to try first: of a public API, reading, with as

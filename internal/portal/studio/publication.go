@@ -71,6 +71,9 @@ func (p *Pages) Publish(r *request.Request) error {
 	if !ok {
 		return err
 	}
+	if pub.State != catalog.Ready {
+		return r.RedirectWith(firstOf(message, "This draft is closed."), publicationURL(pub)) // its page has no form any more
+	}
 	props, err := p.publicationProps(r, pub)
 	if err != nil {
 		return err

@@ -79,7 +79,8 @@ func TestADocumentIsPublishedFromUploadToReference(t *testing.T) {
 		t.Errorf("led to %q", a.Location)
 	}
 	b.Get("/apis/weather").Has(t, 200, "Weather is live.", "Forecast of a city", portaltest.GatewayURL+"/weather", "OpenAPI")
-	b.Post(path+"/publish", publishForm()).Has(t, 422, "published already")
+	b.Post(path+"/publish", publishForm()).Has(t, 303)
+	b.Get(path).Has(t, 200, "was published already").Lacks(t, path+"/publish")
 	b.Get("/studio").Has(t, 200, "Live", "http://127.0.0.1:9000")
 	b.Get(path).Has(t, 200, "See it live")
 	b.Get("/studio/products").Has(t, 200, "No products yet")
