@@ -23,6 +23,7 @@ import (
 	"tollgate/internal/applications"
 	"tollgate/internal/billing"
 	"tollgate/internal/billing/stripe"
+	"tollgate/internal/catalog"
 	"tollgate/internal/clock"
 	"tollgate/internal/invoices"
 	"tollgate/internal/jobs"
@@ -30,12 +31,15 @@ import (
 	"tollgate/internal/metering"
 	"tollgate/internal/metering/spool"
 	"tollgate/internal/openapi"
+	"tollgate/internal/outbound"
 	"tollgate/internal/plans"
 	"tollgate/internal/portal"
+	"tollgate/internal/portal/api"
 	"tollgate/internal/portal/console"
 	"tollgate/internal/portal/finance"
 	"tollgate/internal/portal/ops"
 	"tollgate/internal/portal/site"
+	"tollgate/internal/portal/studio"
 	"tollgate/internal/postgres"
 	"tollgate/internal/postgres/pgtest"
 	"tollgate/internal/pricing"
@@ -106,8 +110,12 @@ func (w *world) screens() portal.Screens {
 	w.keys, w.plans = keys.New(w.db, w.clock, []byte("a pepper for tests")), plans.New(w.db, w.clock)
 	w.billing = billing.New(billing.Parts{DB: w.db, Clock: w.clock, Stripe: pay, Accounts: w.accounts, Plans: w.plans, Subscriptions: subs, Invoices: inv, Queue: queue, PublicURL: w.url})
 	healthy := telemetry.Part{Name: "database", Check: func(context.Context) (telemetry.State, string) { return telemetry.Healthy, "" }}
+	published := catalog.New(w.db, w.clock, queue, outbound.Public())
 	return portal.Screens{
-		Auth: &site.Auth{Accounts: w.accounts, Home: portal.Home},
+		Site:   &site.Pages{Catalog: published, Plans: w.plans, Subscriptions: subs, Clock: w.clock, GatewayURL: "http://gateway.example", PublicURL: w.url},
+		Studio: &studio.Pages{Catalog: published, Plans: w.plans, Accounts: w.accounts, Clock: w.clock},
+		API:    &api.Handlers{DB: w.db, Clock: w.clock, Subscriptions: subs},
+		Auth:   &site.Auth{Accounts: w.accounts, Home: portal.Home},
 		Console: &console.Console{DB: w.db, Clock: w.clock, Accounts: w.accounts, Applications: applications.New(w.db), Keys: w.keys, Subscriptions: subs,
 			Plans: w.plans, Billing: w.billing, Invoices: inv, GatewayURL: "http://gateway.example"},
 		Finance:  &finance.Finance{Clock: w.clock, Invoices: inv, Billing: w.billing},
