@@ -2,6 +2,7 @@ package portal_test
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"tollgate/internal/jobs"
 	"tollgate/internal/metering/spool"
 	"tollgate/internal/stripesim/simtest"
 )
@@ -126,4 +128,31 @@ func TestWebhooksAreBelievedBySignatureAlone(t *testing.T) {
 	if err := w.db.StaffPool().QueryRow(context.Background(), `SELECT count(*) FROM stripe_events WHERE id = $1`, d[0].Event).Scan(&n); err != nil || n != 1 {
 		t.Errorf("stored %d times, %v", n, err)
 	}
+}
+
+func TestWebhooksAreAppliedInTheBackground(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.stripe.Hold(true)
+	w.customer("ada@acme.example").subscribePro(simtest.CardWorks).expect(http.StatusSeeOther, "/console/keys")
+	w.exec(`UPDATE invoices SET state = 'open', paid_at = NULL, amount_paid = 0`) // as if we had died before we heard of it
+	for _, d := range w.stripe.Deliveries() {
+		w.stripe.Deliver(d.Event)
+	}
+	workers := jobs.NewWorkers()
+	w.billing.Register(workers)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- w.queue.Work(ctx, workers, slog.New(slog.DiscardHandler)) }()
+	for waiting, tries := 1, 0; waiting > 0 && tries < 300; tries++ {
+		if err := w.db.StaffPool().QueryRow(ctx, `SELECT count(*) FROM stripe_events, pg_sleep(0.1) WHERE applied_at IS NULL`).Scan(&waiting); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	w.id(`SELECT id FROM invoices WHERE state = 'paid' AND amount_paid = 4900`)
+	w.staff("operator").get("/ops").expect(http.StatusOK, "", "invoice.paid", "Applied", "billing.stripe_event")
 }

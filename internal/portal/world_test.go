@@ -57,6 +57,7 @@ type world struct {
 	accounts  *accounts.Service
 	keys      *keys.Service
 	billing   *billing.Service
+	queue     *jobs.Queue
 	plans     *plans.Service
 	server    *portal.Server
 	url       string
@@ -99,8 +100,7 @@ func (w *world) screens() portal.Screens {
 	if err != nil {
 		t.Fatal(err)
 	}
-	queue, err := jobs.NewQueue(w.db.StaffPool())
-	if err != nil {
+	if w.queue, err = jobs.NewQueue(w.db.StaffPool()); err != nil {
 		t.Fatal(err)
 	}
 	if w.accounts, err = accounts.New(w.db, w.clock); err != nil {
@@ -108,9 +108,9 @@ func (w *world) screens() portal.Screens {
 	}
 	subs, inv := subscriptions.New(w.db, w.clock), invoices.New(w.db, w.clock)
 	w.keys, w.plans = keys.New(w.db, w.clock, []byte("a pepper for tests")), plans.New(w.db, w.clock)
-	w.billing = billing.New(billing.Parts{DB: w.db, Clock: w.clock, Stripe: pay, Accounts: w.accounts, Plans: w.plans, Subscriptions: subs, Invoices: inv, Queue: queue, PublicURL: w.url})
+	w.billing = billing.New(billing.Parts{DB: w.db, Clock: w.clock, Stripe: pay, Accounts: w.accounts, Plans: w.plans, Subscriptions: subs, Invoices: inv, Queue: w.queue, PublicURL: w.url})
 	healthy := telemetry.Part{Name: "database", Check: func(context.Context) (telemetry.State, string) { return telemetry.Healthy, "" }}
-	published := catalog.New(w.db, w.clock, queue, outbound.Public())
+	published := catalog.New(w.db, w.clock, w.queue, outbound.Public())
 	return portal.Screens{
 		Site:   &site.Pages{Catalog: published, Plans: w.plans, Subscriptions: subs, Clock: w.clock, GatewayURL: "http://gateway.example", PublicURL: w.url},
 		Studio: &studio.Pages{Catalog: published, Plans: w.plans, Accounts: w.accounts, Clock: w.clock},
