@@ -52,9 +52,13 @@ func (s *Service) Operations(ctx context.Context, in OperationQuery) (out []Row,
 	return out, total, err
 }
 
-// relevance puts the very path first, then paths that begin alike, then what
-// the words say, names above descriptions.
-const relevance = `(CASE WHEN lower(o.path) LIKE $4 THEN 4 WHEN lower(o.path) LIKE $4 || '%' THEN 2 ELSE 0 END + ts_rank('{0.02, 0.1, 0.4, 1}', o.search, q.words, 1))`
+// rank weighs summaries above names above descriptions, and short paths above
+// long ones: those are the main things, the others hang on them.
+const rank = `ts_rank('{0.01, 0.05, 0.1, 1}', o.search, q.words, 1) / (1 + ln(greatest(length(o.path), 1)))`
+
+// relevance puts the very path first, then paths that begin alike, then by
+// rank.
+const relevance = `(CASE WHEN lower(o.path) LIKE $4 THEN 4 WHEN lower(o.path) LIKE $4 || '%' THEN 2 ELSE 0 END + ` + rank + `)`
 
 // Suggestion is an operation that a search over all APIs found.
 type Suggestion struct {
@@ -74,7 +78,7 @@ func (s *Service) Suggest(ctx context.Context, text string) (out []Suggestion, e
 			FROM (`+entries+`) e(api, slug, name, summary, visibility, created, version, label, lifecycle, host, prefix, title, description, format, count, published, upstream, test, sign, findings)
 				JOIN operations o ON o.version_id = e.version, (SELECT to_tsquery('simple', $1) || to_tsquery('english', $1) AS words) q
 			WHERE o.search @@ q.words AND ($2 = '' OR o.method = $2)
-			ORDER BY ts_rank('{0.02, 0.1, 0.4, 1}', o.search, q.words, 1) DESC, e.slug, o.position LIMIT 10`, q.words, q.method)
+			ORDER BY `+rank+` DESC, e.slug, o.position LIMIT 10`, q.words, q.method)
 		if err != nil {
 			return err
 		}

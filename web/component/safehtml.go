@@ -47,6 +47,9 @@ var codeFormat = sync.OnceValue(func() *html.Formatter {
 // Highlight marks up source code with classes. Languages are chroma's names, such
 // as json, bash, javascript, python and go; an unknown one is shown plain.
 func Highlight(language, source string) SafeHTML {
+	if g, ok := grammars[language]; ok && len(source) <= longestHighlight {
+		return marked(g.tokens(source))
+	}
 	lexer := lexers.Get(language)
 	if lexer == nil || len(source) > longestHighlight {
 		return Plain(source)
@@ -58,6 +61,19 @@ func Highlight(language, source string) SafeHTML {
 	var out bytes.Buffer
 	if err := codeFormat().Format(&out, styles.Fallback, tokens); err != nil {
 		return Plain(source)
+	}
+	return SafeHTML{out.String()}
+}
+
+// marked escapes each token and wraps it in its class.
+func marked(tokens []token) SafeHTML {
+	var out strings.Builder
+	for _, t := range tokens {
+		if t.class == "" {
+			out.WriteString(templ.EscapeString(t.text))
+			continue
+		}
+		out.WriteString(`<span class="` + t.class + `">` + templ.EscapeString(t.text) + `</span>`)
 	}
 	return SafeHTML{out.String()}
 }

@@ -17,7 +17,7 @@ type Config struct {
 	Listen              string         `env:"PORTAL_LISTEN" envDefault:"127.0.0.1:8080"`
 	PrivateListen       string         `env:"PORTAL_PRIVATE_LISTEN" envDefault:"127.0.0.1:8081"` // health in detail, metrics, profiling
 	DatabaseURL         string         `env:"DATABASE_URL"`
-	ProviderName        string         `env:"PROVIDER_NAME" envDefault:"Provider"` // on invoices, until it is changed
+	ProviderName        string         `env:"PROVIDER_NAME" envDefault:"Provider"`            // on invoices, until it is changed
 	PublicURL           string         `env:"PORTAL_URL" envDefault:"http://127.0.0.1:8080"`  // as browsers reach the portal
 	GatewayURL          string         `env:"GATEWAY_URL" envDefault:"http://127.0.0.1:8000"` // as developers reach the gateway
 	Pepper              string         `env:"KEY_PEPPER"`                                     // the gateways'

@@ -8,6 +8,7 @@ import (
 
 	"tollgate/internal/catalog"
 	"tollgate/internal/openapi"
+	"tollgate/internal/permissions"
 	"tollgate/internal/portal/format"
 	"tollgate/internal/portal/request"
 	"tollgate/internal/problem"
@@ -38,8 +39,11 @@ func (p *Pages) Landing(r *request.Request) error {
 		},
 		APIs: cards,
 	}
-	if r.SignedIn() {
+	switch {
+	case permissions.Allows(r.Identity.Role, permissions.ReadOwn):
 		props.Primary.Label, props.Primary.URL = "Open the console", "/console"
+	case r.SignedIn():
+		props.Primary = component.LinkButtonProps{}
 	}
 	ref, err := p.Catalog.Showcase(r.Ctx())
 	switch {

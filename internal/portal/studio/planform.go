@@ -25,8 +25,9 @@ type planForm struct {
 // windows by the value of the field rate_window.
 var windows = map[string]time.Duration{"second": time.Second, "minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}
 
-// readPlan reads the posted form. Errors stand beside their fields.
-func readPlan(r *request.Request) *planForm {
+// readPlan reads the posted form. Errors stand beside their fields. A granted
+// plan is private anyway: who sees it is not read then.
+func readPlan(r *request.Request, granted bool) *planForm {
 	f := &planForm{invalid: problem.Invalid{}}
 	currency := firstOf(r.Form("currency"), "usd")
 	if !plans.Currencies[currency] {
@@ -39,7 +40,7 @@ func readPlan(r *request.Request) *planForm {
 	fee, err := format.ParseMoney(r.Form("monthly_fee"), currency)
 	f.note("monthly_fee", err)
 	f.plan.RecurringFee = fee
-	if r.Form("visibility") == "private" {
+	if !granted && r.Form("visibility") == "private" {
 		org, ok := r.FormID("organization")
 		f.invalid.Check(ok, "organization", "Choose the organization.")
 		f.plan.PrivateTo = &org
@@ -221,9 +222,12 @@ func choices(p *page.PlanFields, chosen func(string) string, customers map[uuid.
 	p.Currencies = option(firstOf(chosen("currency"), "usd"), "usd", "USD", "eur", "EUR", "gbp", "GBP", "chf", "CHF", "jpy", "JPY")
 	p.Models = option(firstOf(chosen("model"), "none"), "none", "None", "per_unit", "Per call", "graduated", "Graduated: each call at its own tier",
 		"volume", "Volume: all calls at the tier reached", "package", "Package: per block of calls")
-	if len(customers) > 0 {
-		p.Organizations = organizations(chosen("organization"), customers)
+	if customers == nil { // a granted plan: neither is a choice
+		p.Sale, p.Visibility = p.Sale[:1], option("private", "private", "This organization")
+		p.Sale[0].Selected = true
+		return
 	}
+	p.Organizations = organizations(chosen("organization"), customers)
 }
 
 // preview prices a few round numbers of calls, and says where a bill falls.

@@ -55,7 +55,7 @@ func (p *Pages) CreatePlan(r *request.Request) error {
 	if err != nil {
 		return err
 	}
-	form := readPlan(r)
+	form := readPlan(r, false)
 	if form.valid() && r.Form("preview") == "" {
 		form.plan.Product, err = r.ParamID("id")
 		if err != nil {

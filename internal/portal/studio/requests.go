@@ -90,7 +90,7 @@ func (p *Pages) Grant(r *request.Request) error {
 	if err != nil {
 		return err
 	}
-	form := readPlan(r)
+	form := readPlan(r, true)
 	if form.valid() && r.Form("preview") == "" {
 		_, err := p.Plans.Grant(r.Ctx(), r.Identity.User, q.ID, form.plan)
 		if err == nil {

@@ -39,14 +39,19 @@ func New(t testing.TB) *postgres.DB {
 }
 
 // URL clones the template and returns the clone's address, as its owner.
-func URL(t testing.TB) string {
+func URL(t testing.TB) string { return create(t, `TEMPLATE tollgate STRATEGY file_copy`) }
+
+// EmptyURL makes a database without a schema, for tests of migration itself.
+func EmptyURL(t testing.TB) string { return create(t, ``) }
+
+func create(t testing.TB, how string) string {
 	t.Helper()
 	once.Do(func() { startup = start() })
 	if startup != nil {
 		t.Fatalf("test database: %v", startup)
 	}
 	name := fmt.Sprintf("test_%d", number.Add(1))
-	if err := admin(`CREATE DATABASE ` + name + ` TEMPLATE tollgate STRATEGY file_copy`); err != nil {
+	if err := admin(`CREATE DATABASE ` + name + ` ` + how); err != nil {
 		t.Fatalf("clone test database: %v", err)
 	}
 	return strings.Replace(cluster.URL, "/"+private.Database+"?", "/"+name+"?", 1)

@@ -1,0 +1,274 @@
+package studio_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"tollgate/internal/catalog"
+	"tollgate/internal/openapi"
+	"tollgate/internal/plans"
+	"tollgate/internal/portal/portaltest"
+	"tollgate/internal/postgres"
+)
+
+const weather = `openapi: 3.1.0
+info: {title: Weather, version: "1.0", description: Forecasts.}
+paths:
+  /forecast/{city}:
+    get:
+      operationId: getForecast
+      tags: [Forecasts]
+      summary: Forecast of a city
+      parameters: [{name: city, in: path, required: true, schema: {type: string}, description: "The **city**."}]
+      responses:
+        "200": {description: ok, content: {application/json: {schema: {type: object, properties: {celsius: {type: integer, example: 21}}}}}}
+`
+
+// read works the newest document off, as the background job would.
+func read(t *testing.T, p *portaltest.Portal, location string) (path string, id uuid.UUID) {
+	t.Helper()
+	path, _, _ = strings.Cut(location, "?")
+	id, err := uuid.Parse(strings.TrimPrefix(path, "/studio/publications/"))
+	if err != nil {
+		t.Fatalf("led to %q: %v", location, err)
+	}
+	if err := p.Catalog.Read(postgres.AsStaff(t.Context()), catalog.ReadJob{Publication: id}); err != nil {
+		t.Fatal(err)
+	}
+	return path, id
+}
+
+func publishForm() url.Values {
+	return url.Values{"name": {"Weather"}, "slug": {"weather"}, "summary": {"Forecasts for cities"}, "upstream_url": {"http://127.0.0.1:9000"}, "path_prefix": {"/weather"}, "visibility": {"public"}}
+}
+
+func TestADocumentIsPublishedFromUploadToReference(t *testing.T) {
+	t.Parallel()
+	p := portaltest.New(t)
+	b := p.Staff(t, "product")
+	b.Get("/studio").Has(t, 200, "No APIs yet")
+	b.Get("/studio/apis/new").Has(t, 200, `name="document_text"`)
+	sent := b.Upload("/studio/apis/new", "document", "weather.yaml", []byte(weather), url.Values{"source": {"upload"}, "slug": {"weather"}})
+	sent.Has(t, 303)
+	waiting := strings.Split(sent.Location, "?")[0]
+	b.Get(sent.Location).Has(t, 200, "data-poll", "weather.yaml")
+	b.Get(waiting+"/status").Has(t, 200, `"arrived":false`)
+	path, _ := read(t, p, sent.Location)
+	var status struct {
+		Arrived, Reload bool
+		HTML            string
+	}
+	if err := json.Unmarshal([]byte(b.Get(path+"/status").Body), &status); err != nil || !status.Arrived || !status.Reload || !strings.Contains(status.HTML, "1 operation") {
+		t.Errorf("status %+v, %v", status, err)
+	}
+	b.Get(sent.Location).Has(t, 200, `value="Weather"`, `value="/weather"`, "OpenAPI 3.1.0", path+"/publish").Lacks(t, "data-poll")
+	b.Get("/studio").Has(t, 200, "Draft, ready")
+
+	form := publishForm()
+	form.Set("upstream_url", "not a url")
+	form.Set("name", "My weather")
+	form.Set("sign_identity", "1")
+	b.Post(path+"/publish", form).Has(t, 422, `value="not a url"`, `value="My weather"`, "http or https address", `value="1" checked`)
+
+	if a := b.Post(path+"/publish", publishForm()).Has(t, 303); a.Location != "/apis/weather" {
+		t.Errorf("led to %q", a.Location)
+	}
+	b.Get("/apis/weather").Has(t, 200, "Weather is live.", "Forecast of a city", portaltest.GatewayURL+"/weather", "OpenAPI")
+	b.Post(path+"/publish", publishForm()).Has(t, 422, "published already")
+	b.Get("/studio").Has(t, 200, "Live", "http://127.0.0.1:9000")
+	b.Get(path).Has(t, 200, "See it live")
+	b.Get("/studio/products").Has(t, 200, "No products yet")
+	p.Stranger(t).Get("/apis").Has(t, 200, "Forecasts for cities", "1 operation").Lacks(t, "127.0.0.1:9000")
+}
+
+func TestDocumentsAreTakenByPasteAndAddressToo(t *testing.T) {
+	t.Parallel()
+	p := portaltest.New(t)
+	b := p.Staff(t, "admin")
+	path, _ := read(t, p, b.Post("/studio/apis/new", url.Values{"source": {"paste"}, "document_text": {weather}}).Has(t, 303).Location)
+	b.Get(path).Has(t, 200, "Draft, ready")
+	b.Post(path+"/discard", nil).Has(t, 303)
+	b.Get(path).Has(t, 200, "Discarded")
+	path, _ = read(t, p, b.Post("/studio/apis/new", url.Values{"source": {"url"}, "document_url": {"http://10.1.2.3/api.json"}}).Has(t, 303).Location)
+	b.Get(path).Has(t, 200, "this address is not allowed", "Draft with errors")
+	path, _ = read(t, p, b.Post("/studio/apis/new", url.Values{"source": {"paste"}, "document_text": {"openapi: 3.1.0\ninfo: 7\n"}}).Has(t, 303).Location)
+	b.Get(path).Has(t, 200, "Error").Lacks(t, path+"/publish")
+	b.Post("/studio/apis/new", url.Values{"source": {"url"}, "document_url": {"ftp://x"}, "name": {"Kept"}}).Has(t, 422, `value="ftp://x"`, `value="Kept"`, "plain http or https")
+	b.Upload("/studio/apis/new", "document", "", nil, url.Values{"source": {"upload"}}).Has(t, 422, "Choose a file")
+	big := b.Upload("/studio/apis/new", "document", "big.json", make([]byte, openapi.MaxBytes+1), url.Values{"source": {"upload"}})
+	big.Has(t, 422, "at most 20 MB")
+}
+
+func TestTheStudioIsForThoseWhoManageTheCatalog(t *testing.T) {
+	t.Parallel()
+	p := portaltest.New(t)
+	if a := p.Stranger(t).Get("/studio"); a.Status != 303 || !strings.HasPrefix(a.Location, "/login") {
+		t.Errorf("%d to %q", a.Status, a.Location)
+	}
+	for _, b := range []*portaltest.Browser{p.Customer(t, "c@example.com"), p.Staff(t, "finance")} {
+		b.Get("/studio").Has(t, http.StatusForbidden)
+		b.Post("/studio/products/new", url.Values{"name": {"x"}}).Has(t, http.StatusForbidden)
+	}
+	p.Staff(t, "product").Get("/studio/publications/nonsense").Has(t, http.StatusNotFound)
+}
+
+func publish(t *testing.T, p *portaltest.Portal, b *portaltest.Browser) {
+	t.Helper()
+	path, _ := read(t, p, b.Post("/studio/apis/new", url.Values{"source": {"paste"}, "document_text": {weather}}).Has(t, 303).Location)
+	b.Post(path+"/publish", publishForm()).Has(t, 303)
+}
+
+func product(t *testing.T, p *portaltest.Portal, b *portaltest.Browser) string {
+	t.Helper()
+	e, err := p.Catalog.API(postgres.AsStaff(t.Context()), "weather")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Post("/studio/products/new", url.Values{"name": {"Weather"}, "slug": {"weather"}, "apis": {e.Version.ID.String()}}).Has(t, 303).Location
+}
+
+func proForm() url.Values {
+	return url.Values{"name": {"Pro"}, "slug": {"pro"}, "sale": {"self_serve"}, "visibility": {"public"}, "rate_calls": {"10"}, "rate_window": {"second"}, "quota_kind": {"hard"},
+		"currency": {"usd"}, "monthly_fee": {"49"}, "model": {"graduated"}, "included_units": {"100"},
+		"tier_up_to": {"50", "", ""}, "tier_unit_price": {"0.005", "0.0025", ""}, "tier_flat": {"", "", ""}}
+}
+
+func TestAPlanIsPricedExactlyAsTyped(t *testing.T) {
+	t.Parallel()
+	p := portaltest.New(t)
+	b := p.Staff(t, "product")
+	publish(t, p, b)
+	b.Post("/studio/products/new", url.Values{"name": {"Kept name"}, "slug": {"Bad Slug"}}).Has(t, 422, `value="Kept name"`, "Choose at least one API", "lower-case letters")
+	u := product(t, p, b)
+	b.Get(u).Has(t, 200, u+"/plans/new")
+	b.Get(u+"/plans/new").Has(t, 200, `name="tier_up_to"`, "JPY")
+
+	form := proForm()
+	form.Set("preview", "1")
+	b.Post(u+"/plans/new", form).Has(t, 200, "$49.00", `value="0.0025"`)
+	b.Post(u+"/plans/new", proForm()).Has(t, 303)
+	b.Post(u+"/plans/new", proForm()).Has(t, 422, "There is a plan with this address already")
+	b.Get(u).Has(t, 200, "$49 a month, then from $0.0025 per call", "10 calls a second")
+	b.Get("/studio/products").Has(t, 200, "1 plan")
+
+	o, err := p.Plans.Offering(postgres.AsStaff(t.Context()), "weather")
+	if err != nil || len(o.Plans) != 1 {
+		t.Fatalf("%+v, %v", o, err)
+	}
+	terms := o.Plans[0].Terms
+	if cents, _, err := terms.UsageCharge(170); err != nil || cents != 30 || terms.RecurringFee != 4900 {
+		t.Errorf("170 calls cost %d, %v; fee %d", cents, err, terms.RecurringFee)
+	}
+	p.Stranger(t).Get("/pricing/weather?calls=170").Has(t, 200, "$49.30", "50 × $0.005", "101 to 150")
+}
+
+func TestPlanMistakesStandBesideTheirFields(t *testing.T) {
+	t.Parallel()
+	p := portaltest.New(t)
+	b := p.Staff(t, "product")
+	publish(t, p, b)
+	u := product(t, p, b) + "/plans/new"
+	for message, change := range map[string]func(url.Values){
+		"Give the plan a name":            func(f url.Values) { f.Set("name", "") },
+		"more decimals than the currency": func(f url.Values) { f.Set("monthly_fee", "1.005") },
+		"plain number":                    func(f url.Values) { f.Set("monthly_fee", "12 apples") },
+		"Type a whole number":             func(f url.Values) { f.Set("rate_calls", "1.5") },
+		"This must be more than 50": func(f url.Values) {
+			f["tier_up_to"] = []string{"50", "50", ""}
+			f["tier_unit_price"] = []string{"1", "2", "3"}
+		},
+		"Only the last tier is without an end": func(f url.Values) { f["tier_up_to"] = []string{"", "", ""} },
+		"Leave the last one empty":             func(f url.Values) { f["tier_up_to"] = []string{"50", "70", ""} },
+		"at most 12 decimals":                  func(f url.Values) { f["tier_unit_price"] = []string{"0.0000000000000001", "1", ""} },
+		"Give at least one price tier":         func(f url.Values) { f["tier_up_to"], f["tier_unit_price"] = nil, nil },
+		"Say what a call costs":                func(f url.Values) { f.Set("model", "per_unit") },
+		"how many calls are in a package":      func(f url.Values) { f.Set("model", "package"); f.Set("unit_price", "1") },
+		"Choose one of the listed models":      func(f url.Values) { f.Set("model", "lottery") },
+		"Choose one of the listed currencies":  func(f url.Values) { f.Set("currency", "xxx") },
+		"Choose the organization":              func(f url.Values) { f.Set("visibility", "private") },
+	} {
+		form := proForm()
+		form.Set("included_units", "123")
+		change(form)
+		b.Post(u, form).Has(t, 422, message, `value="123"`)
+	}
+	o, err := p.Plans.Offering(postgres.AsStaff(t.Context()), "weather")
+	if err != nil || len(o.Plans) != 0 {
+		t.Errorf("%d plans, %v", len(o.Plans), err)
+	}
+}
+
+func TestRequestsAreGrantedWithAPrivatePlanOrDeclined(t *testing.T) {
+	t.Parallel()
+	p := portaltest.New(t)
+	b := p.Staff(t, "product")
+	publish(t, p, b)
+	u := product(t, p, b)
+	form := proForm()
+	form.Set("name", "Enterprise")
+	form.Set("slug", "enterprise")
+	form.Set("sale", "on_request")
+	b.Post(u+"/plans/new", form).Has(t, 303)
+	customer, other := p.Customer(t, "buyer@example.com"), p.Customer(t, "other@example.com")
+	ask(t, p, "buyer@example.com")
+	ask(t, p, "buyer@example.com")
+
+	list := b.Get("/studio/requests").Has(t, 200, "5,000,000", "Enterprise")
+	first := "/studio/requests/" + between(t, list.Body, `href="/studio/requests/`, `"`)
+	b.Get(first).Has(t, 200, "We need many calls", "Grant this plan", "buyer@example.com")
+	grant := proForm()
+	grant.Set("slug", "deal")
+	grant.Set("monthly_fee", "oops")
+	b.Post(first+"/grant", grant).Has(t, 422, "plain number", `value="oops"`)
+	grant.Set("monthly_fee", "900")
+	grant.Set("preview", "1")
+	b.Post(first+"/grant", grant).Has(t, 200, "$900.00")
+	grant.Del("preview")
+	b.Post(first+"/grant", grant).Has(t, 303)
+	b.Get(first).Has(t, 200, "Granted").Lacks(t, "Grant this plan")
+	customer.Get("/pricing/weather").Has(t, 200, "$900", "Only for you", "By agreement")
+	other.Get("/pricing/weather").Has(t, 200).Lacks(t, "$900")
+	p.Stranger(t).Get("/pricing/weather").Has(t, 200).Lacks(t, "$900")
+
+	second := "/studio/requests/" + between(t, b.Get("/studio/requests").Body, `href="/studio/requests/`, `"`)
+	b.Post(second+"/decline", url.Values{"reason": {""}}).Has(t, 422, "Say why")
+	b.Post(second+"/decline", url.Values{"reason": {"Too early."}}).Has(t, 303)
+	b.Get("/studio/requests?state=decided").Has(t, 200, "Granted", "Declined")
+	b.Get(second).Has(t, 200, "Declined: Too early.")
+}
+
+func ask(t *testing.T, p *portaltest.Portal, email string) {
+	t.Helper()
+	who, err := p.Accounts.SignIn(t.Context(), email, "correct horse battery", "127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := postgres.AsMember(t.Context(), who.Organization, who.User)
+	o, err := p.Plans.Offering(ctx, "weather")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Plans.Ask(ctx, who.Organization, who.User, plans.NewRequest{Plan: o.Plans[0].ID, ExpectedCalls: 5_000_000, Message: "We need many calls"}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func between(t *testing.T, text, before, after string) string {
+	t.Helper()
+	for rest := text; ; {
+		_, tail, ok := strings.Cut(rest, before)
+		if !ok {
+			t.Fatalf("nothing after %q", before)
+		}
+		found, _, _ := strings.Cut(tail, after)
+		if _, err := uuid.Parse(found); err == nil {
+			return found
+		}
+		rest = tail
+	}
+}
