@@ -358,14 +358,14 @@ func (s *Service) applyObject(ctx context.Context, kind, object string) (outcome
 
 func (s *Service) syncInvoice(ctx context.Context, stripeID string) (string, error) {
 	var id uuid.UUID
-	err := s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
-		return tx.Raw(`SELECT id FROM invoices WHERE stripe_invoice_id = ?`, stripeID).Scan(&id).Error
+	err := s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
+		return tx.PGX.QueryRow(ctx, `SELECT id FROM invoices WHERE stripe_invoice_id = $1`, stripeID).Scan(&id)
 	})
+	if postgres.IsNotFound(err) {
+		return "not one of our invoices", nil
+	}
 	if err != nil {
 		return "", err
-	}
-	if id == uuid.Nil {
-		return "not one of our invoices", nil
 	}
 	doc, err := s.invoices.Get(ctx, id)
 	if err != nil || doc.State != invoices.Open {

@@ -166,7 +166,8 @@ func (s *Service) firstInvoice(ctx context.Context, sub subscriptions.Subscripti
 		if err := tx.Exec(`SELECT 1 FROM subscriptions WHERE id = ? FOR UPDATE`, sub.ID).Error; err != nil {
 			return err
 		}
-		if err := tx.Raw(`SELECT id FROM invoices WHERE subscription_id = ? AND reason = 'first' AND state <> 'void' LIMIT 1`, sub.ID).Scan(&id).Error; err != nil || id != uuid.Nil {
+		err := tx.PGX.QueryRow(ctx, `SELECT id FROM invoices WHERE subscription_id = $1 AND reason = 'first' AND state <> 'void' LIMIT 1`, sub.ID).Scan(&id)
+		if !postgres.IsNotFound(err) {
 			return err
 		}
 		var first subscriptions.BillingPeriod

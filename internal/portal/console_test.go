@@ -83,6 +83,28 @@ func TestSubscribeToAPaidPlanThroughCheckout(t *testing.T) {
 	}
 }
 
+func TestAReturnFromCheckoutWaitsForTheWebhookThatWasFaster(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.customer("ada@acme.example")
+	checkout := b.post("/console/subscribe/" + w.pro.ID.String())
+	_, back := w.stripe.SubmitCheckout(checkout.location, simtest.CardWorks)
+	session := back[strings.LastIndex(back, "=")+1:]
+	other := make(chan error, 1)
+	go func() {
+		_, err := w.billing.CheckoutDone(t.Context(), session)
+		other <- err
+	}()
+	b.get(back).expect(http.StatusSeeOther, "/console/keys")
+	if err := <-other; err != nil {
+		t.Error(err)
+	}
+	var paid int
+	if err := w.db.StaffPool().QueryRow(t.Context(), `SELECT count(*) FROM invoices WHERE state = 'paid'`).Scan(&paid); err != nil || paid != 1 {
+		t.Errorf("%d paid invoices, %v, want 1", paid, err)
+	}
+}
+
 func TestADeclinedFirstPaymentIsExplainedAndMadeGood(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -90,6 +112,7 @@ func TestADeclinedFirstPaymentIsExplainedAndMadeGood(t *testing.T) {
 	b.subscribePro(simtest.CardDeclinedPay).expect(http.StatusSeeOther, "/console/billing")
 	b.get("/console/billing").expect(http.StatusOK, "", "The payment of $49.00 for Weather Pro was declined", "Update card", "Payment failed")
 	b.get("/console").expect(http.StatusOK, "", "could not be collected")
+	b.post("/console/subscribe/"+w.pro.ID.String()).expect(http.StatusSeeOther, "/console/billing") // trying again with the same card
 	card := b.post("/console/billing/card").expect(http.StatusSeeOther, "")
 	_, back := w.stripe.SubmitCheckout(card.location, simtest.CardWorks)
 	b.get(back).expect(http.StatusSeeOther, "/console/billing")

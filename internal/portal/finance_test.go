@@ -2,6 +2,7 @@ package portal_test
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -11,9 +12,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"tollgate/internal/jobs"
 	"tollgate/internal/metering/spool"
-	"tollgate/internal/permissions"
-	"tollgate/internal/portal"
 	"tollgate/internal/stripesim/simtest"
 )
 
@@ -130,45 +130,29 @@ func TestWebhooksAreBelievedBySignatureAlone(t *testing.T) {
 	}
 }
 
-// wantsID fills the parameters of a route with ids that nothing has.
-var wantsID = regexp.MustCompile(`[:*]\w+`)
-
-func TestEveryRouteHoldsToThePermissionTable(t *testing.T) {
+func TestWebhooksAreAppliedInTheBackground(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	developer := w.customer("dev@acme.example")
-	w.exec(`UPDATE members SET role = 'developer' FROM users u WHERE u.id = user_id AND u.email = $1`, developer.email)
-	people := map[string]*browser{"": w.browser(), "owner": w.customer("ada@acme2.example"), "developer": developer}
-	for _, role := range []string{"product", "finance", "operator", "admin"} {
-		people[role] = w.staff(role)
+	w.stripe.Hold(true)
+	w.customer("ada@acme.example").subscribePro(simtest.CardWorks).expect(http.StatusSeeOther, "/console/keys")
+	w.exec(`UPDATE invoices SET state = 'open', paid_at = NULL, amount_paid = 0`) // as if we had died before we heard of it
+	for _, d := range w.stripe.Deliveries() {
+		w.stripe.Deliver(d.Event)
 	}
-	for _, rt := range w.server.Routes() {
-		if rt.Needs == "" {
-			t.Errorf("%s %s names no permission", rt.Method, rt.Path)
+	workers := jobs.NewWorkers()
+	w.billing.Register(workers)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- w.queue.Work(ctx, workers, slog.New(slog.DiscardHandler)) }()
+	for waiting, tries := 1, 0; waiting > 0 && tries < 300; tries++ {
+		if err := w.db.StaffPool().QueryRow(ctx, `SELECT count(*) FROM stripe_events, pg_sleep(0.1) WHERE applied_at IS NULL`).Scan(&waiting); err != nil {
+			t.Fatal(err)
 		}
-		if !strings.HasPrefix(rt.Path, "/console") && !strings.HasPrefix(rt.Path, "/finance") && rt.Path != "/ops" && rt.Path != "/demo/clock" {
-			continue // those of other screens act on more than this world has
-		}
-		for role, b := range people {
-			checkRoute(t, rt, role, b.do(rt.Method, wantsID.ReplaceAllString(rt.Path, uuid.NewString()), nil))
-		}
 	}
-}
-
-func checkRoute(t *testing.T, rt portal.Route, role string, got answer) {
-	t.Helper()
-	refused := got.status == http.StatusForbidden || got.status == http.StatusUnauthorized || strings.HasPrefix(got.location, "/login")
-	if want := permissions.Allows(role, rt.Needs); want == refused {
-		t.Errorf("%s %s needs %s: %q got %d %s", rt.Method, rt.Path, rt.Needs, role, got.status, got.location)
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
-	if got.status >= 500 {
-		t.Errorf("%s %s as %q: %d", rt.Method, rt.Path, role, got.status)
-	}
-	switch {
-	case !refused:
-	case role == "" && rt.Method == http.MethodGet && !strings.HasPrefix(got.location, "/login?next="):
-		t.Errorf("%s %s: a stranger is not led to sign in", rt.Method, rt.Path)
-	case role != "" && got.status != http.StatusForbidden:
-		t.Errorf("%s %s as %q: %d, want 403", rt.Method, rt.Path, role, got.status)
-	}
+	w.id(`SELECT id FROM invoices WHERE state = 'paid' AND amount_paid = 4900`)
+	w.staff("operator").get("/ops").expect(http.StatusOK, "", "invoice.paid", "Applied", "billing.stripe_event")
 }

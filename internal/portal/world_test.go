@@ -23,6 +23,7 @@ import (
 	"tollgate/internal/applications"
 	"tollgate/internal/billing"
 	"tollgate/internal/billing/stripe"
+	"tollgate/internal/catalog"
 	"tollgate/internal/clock"
 	"tollgate/internal/invoices"
 	"tollgate/internal/jobs"
@@ -30,12 +31,15 @@ import (
 	"tollgate/internal/metering"
 	"tollgate/internal/metering/spool"
 	"tollgate/internal/openapi"
+	"tollgate/internal/outbound"
 	"tollgate/internal/plans"
 	"tollgate/internal/portal"
+	"tollgate/internal/portal/api"
 	"tollgate/internal/portal/console"
 	"tollgate/internal/portal/finance"
 	"tollgate/internal/portal/ops"
 	"tollgate/internal/portal/site"
+	"tollgate/internal/portal/studio"
 	"tollgate/internal/postgres"
 	"tollgate/internal/postgres/pgtest"
 	"tollgate/internal/pricing"
@@ -53,6 +57,7 @@ type world struct {
 	accounts  *accounts.Service
 	keys      *keys.Service
 	billing   *billing.Service
+	queue     *jobs.Queue
 	plans     *plans.Service
 	server    *portal.Server
 	url       string
@@ -95,8 +100,7 @@ func (w *world) screens() portal.Screens {
 	if err != nil {
 		t.Fatal(err)
 	}
-	queue, err := jobs.NewQueue(w.db.StaffPool())
-	if err != nil {
+	if w.queue, err = jobs.NewQueue(w.db.StaffPool()); err != nil {
 		t.Fatal(err)
 	}
 	if w.accounts, err = accounts.New(w.db, w.clock); err != nil {
@@ -104,10 +108,14 @@ func (w *world) screens() portal.Screens {
 	}
 	subs, inv := subscriptions.New(w.db, w.clock), invoices.New(w.db, w.clock)
 	w.keys, w.plans = keys.New(w.db, w.clock, []byte("a pepper for tests")), plans.New(w.db, w.clock)
-	w.billing = billing.New(billing.Parts{DB: w.db, Clock: w.clock, Stripe: pay, Accounts: w.accounts, Plans: w.plans, Subscriptions: subs, Invoices: inv, Queue: queue, PublicURL: w.url})
+	w.billing = billing.New(billing.Parts{DB: w.db, Clock: w.clock, Stripe: pay, Accounts: w.accounts, Plans: w.plans, Subscriptions: subs, Invoices: inv, Queue: w.queue, PublicURL: w.url})
 	healthy := telemetry.Part{Name: "database", Check: func(context.Context) (telemetry.State, string) { return telemetry.Healthy, "" }}
+	published := catalog.New(w.db, w.clock, w.queue, outbound.Public())
 	return portal.Screens{
-		Auth: &site.Auth{Accounts: w.accounts, Home: portal.Home},
+		Site:   &site.Pages{Catalog: published, Plans: w.plans, Subscriptions: subs, Clock: w.clock, GatewayURL: "http://gateway.example", PublicURL: w.url},
+		Studio: &studio.Pages{Catalog: published, Plans: w.plans, Accounts: w.accounts, Clock: w.clock},
+		API:    &api.Handlers{DB: w.db, Clock: w.clock, Subscriptions: subs},
+		Auth:   &site.Auth{Accounts: w.accounts, Home: portal.Home},
 		Console: &console.Console{DB: w.db, Clock: w.clock, Accounts: w.accounts, Applications: applications.New(w.db), Keys: w.keys, Subscriptions: subs,
 			Plans: w.plans, Billing: w.billing, Invoices: inv, GatewayURL: "http://gateway.example"},
 		Finance:  &finance.Finance{Clock: w.clock, Invoices: inv, Billing: w.billing},

@@ -2,10 +2,13 @@ package console
 
 import (
 	"net/http"
+	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
 	"tollgate/internal/accounts"
+	"tollgate/internal/invoices"
 	"tollgate/internal/plans"
 	"tollgate/internal/portal/bill"
 	"tollgate/internal/portal/format"
@@ -147,6 +150,9 @@ func (c *Console) CheckoutReturn(r *request.Request) error {
 
 // subscribed leads on from a subscription that was just made.
 func (c *Console) subscribed(r *request.Request, id uuid.UUID) error {
+	if err := c.settled(r, id); err != nil {
+		return err
+	}
 	list, err := c.Subscriptions.List(r.Ctx(), r.Identity.Organization) // without those that wait for a payment
 	if err != nil {
 		return err
@@ -157,4 +163,34 @@ func (c *Console) subscribed(r *request.Request, id uuid.UUID) error {
 		}
 	}
 	return r.Redirect("/console/billing")
+}
+
+// Stripe's webhook may be collecting the first fee at this very moment; its
+// outcome decides where the person goes, so we wait a little for it.
+const (
+	settleTries = 30
+	settlePause = 100 * time.Millisecond
+)
+
+// settled returns when the subscription is no longer pending, its payment was
+// refused, or the wait is over.
+func (c *Console) settled(r *request.Request, id uuid.UUID) error {
+	for range settleTries {
+		sub, err := c.Subscriptions.Get(r.Ctx(), id)
+		if err != nil || sub.State != subscriptions.Pending {
+			return err
+		}
+		open, _, err := c.Invoices.List(r.Ctx(), invoices.Filter{Org: r.Identity.Organization, State: invoices.Open}, 0, 20)
+		if err != nil || slices.ContainsFunc(open, func(i invoices.Listed) bool { return i.SubscriptionID == id && i.Failure != "" }) {
+			return err
+		}
+		timer := time.NewTimer(settlePause)
+		select {
+		case <-r.Ctx().Done():
+			timer.Stop()
+			return r.Ctx().Err()
+		case <-timer.C:
+		}
+	}
+	return nil
 }

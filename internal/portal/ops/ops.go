@@ -69,7 +69,7 @@ func (o *Ops) System(r *request.Request) error {
 	worst, parts := telemetry.Health(r.Ctx(), o.Parts)
 	props := page.OpsProps{Summary: summary(worst, parts), Metering: metering(s.shipments, o.Clock.Now())}
 	for _, p := range parts {
-		props.Parts = append(props.Parts, page.PartRow{Name: p.Name, State: health(p.State), Detail: p.Detail})
+		props.Parts = append(props.Parts, page.PartRow{Name: p.Name, State: health(p.State), Detail: p.Detail, Since: component.TimeProps{Text: "asked just now"}})
 	}
 	for _, g := range s.gateways {
 		props.Gateways = append(props.Gateways, o.gatewayRow(g, s.newest))

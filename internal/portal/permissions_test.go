@@ -1,0 +1,57 @@
+package portal_test
+
+import (
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"tollgate/internal/permissions"
+	"tollgate/internal/portal"
+)
+
+// parameter is a part of a route that stands for an id.
+var parameter = regexp.MustCompile(`[:*]\w+`)
+
+func TestEveryRouteHoldsToThePermissionTable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	developer := w.customer("dev@acme.example")
+	w.exec(`UPDATE members SET role = 'developer' FROM users u WHERE u.id = user_id AND u.email = $1`, developer.email)
+	people := map[string]*browser{"": w.browser(), "owner": w.customer("ada@acme.example"), "developer": developer}
+	for _, role := range []string{"product", "finance", "operator", "admin"} {
+		people[role] = w.staff(role)
+	}
+	for _, rt := range w.server.Routes() {
+		if rt.Needs == "" {
+			t.Errorf("%s %s names no permission", rt.Method, rt.Path)
+		}
+		for role, b := range people {
+			if rt.Path == "/logout" && role != "" {
+				continue // it would end the session that the rest needs
+			}
+			checkRoute(t, rt, role, b.do(rt.Method, parameter.ReplaceAllString(rt.Path, uuid.NewString()), nil))
+		}
+	}
+}
+
+func checkRoute(t *testing.T, rt portal.Route, role string, got answer) {
+	t.Helper()
+	toLogin := got.status == http.StatusSeeOther && strings.HasPrefix(got.location, "/login")
+	refused := got.status == http.StatusForbidden || got.status == http.StatusUnauthorized || toLogin
+	if want := permissions.Allows(role, rt.Needs); want == refused {
+		t.Errorf("%s %s needs %s: %q got %d %s", rt.Method, rt.Path, rt.Needs, role, got.status, got.location)
+	}
+	if got.status >= 500 {
+		t.Errorf("%s %s as %q: %d", rt.Method, rt.Path, role, got.status)
+	}
+	switch {
+	case !refused || rt.Needs == permissions.Gateway: // no session opens those
+	case role == "" && rt.Method == http.MethodGet && !toLogin:
+		t.Errorf("%s %s: a stranger is not led to sign in", rt.Method, rt.Path)
+	case role != "" && got.status != http.StatusForbidden:
+		t.Errorf("%s %s as %q: %d, want 403", rt.Method, rt.Path, role, got.status)
+	}
+}
