@@ -167,6 +167,7 @@ CREATE TABLE operations (
   UNIQUE (version_id, method, path)
 );
 CREATE INDEX operations_order ON operations (version_id, position);
+CREATE INDEX operations_tag ON operations (version_id, tag, position);
 CREATE INDEX operations_search ON operations USING gin (search);
 
 -- Products and plans ----------------------------------------------------------
