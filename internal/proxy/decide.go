@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -115,6 +116,7 @@ func presentedKey(h http.Header) (string, *refusal) {
 		}
 	}
 	found = append(found, h.Values("X-Api-Key")...)
+	found = slices.DeleteFunc(found, func(v string) bool { return v == "" })
 	if len(found) == 0 {
 		return "", refuse("missing-key", "This API needs a key: send it as “Authorization: Bearer <key>” or “X-API-Key: <key>”.")
 	}

@@ -209,7 +209,7 @@ func apart(t *testing.T) *installation {
 		"PORTAL_LISTEN": ports[0], "PORTAL_PRIVATE_LISTEN": ports[1], "GATEWAY_LISTEN": ports[2], "GATEWAY_PRIVATE_LISTEN": ports[3],
 		"PORTAL_URL": in.portal, "GATEWAY_URL": in.gateway, "DATABASE_URL": url, "GATEWAY_DATA_DIR": t.TempDir(),
 		"KEY_PEPPER": "the story's pepper", "IDENTITY_SECRET": "the story's identity secret",
-		"STRIPE_SECRET_KEY": "sk_test_story", "STRIPE_WEBHOOK_SECRET": "whsec_story", "STRIPE_BASE_URL": "http://" + ports[5],
+		"STRIPE_SECRET_KEY": "sk_test_0123456789story", "STRIPE_WEBHOOK_SECRET": "whsec_0123456789story", "STRIPE_BASE_URL": "http://" + ports[5],
 		"UPSTREAM_NETWORKS": "127.0.0.0/8", "IMPORT_NETWORKS": "127.0.0.0/8", "TEST_CLOCK": "true",
 	}
 	portalEnv, gatewayEnv := composeEnv(t, "portal", set), composeEnv(t, "gateway", set)
@@ -231,7 +231,7 @@ func apart(t *testing.T) *installation {
 		}
 		in.people[role] = person{email, m[1]}
 	}
-	start(t, []string{"STRIPE_SIM_LISTEN=" + ports[5], "STRIPE_SECRET_KEY=sk_test_story", "STRIPE_WEBHOOK_SECRET=whsec_story", "STRIPE_WEBHOOK_URL=" + in.portal + "/webhooks/stripe"}, "tollgate", "stripe-sim")
+	start(t, []string{"STRIPE_SIM_LISTEN=" + ports[5], "STRIPE_SECRET_KEY=sk_test_0123456789story", "STRIPE_WEBHOOK_SECRET=whsec_0123456789story", "STRIPE_WEBHOOK_URL=" + in.portal + "/webhooks/stripe"}, "tollgate", "stripe-sim")
 	sample := start(t, []string{"SAMPLE_LISTEN=" + ports[4]}, "tollgate", "sample-api")
 	ready(t, sample, in.sample+"/elements/Fe")
 	var portal, gateway *process

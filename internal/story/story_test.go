@@ -127,7 +127,9 @@ func call(t *testing.T, in *installation, key string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		req.Header.Set("X-API-Key", key)
+		if key != "" {
+			req.Header.Set("X-API-Key", key)
+		}
 		resp, err := http.DefaultClient.Do(req)
 		if err != nil {
 			t.Fatal(err)
@@ -233,7 +235,7 @@ func operate(t *testing.T, in *installation) {
 	for url, want := range map[string]string{
 		in.portal + "/healthz": "ok", in.portal + "/readyz": `"ready":true`, in.gateway + "/healthz": "ok", in.gateway + "/readyz": `"ready":true`,
 		in.gatewayPrivate + "/health": `"authentication":"healthy"`, in.portalPrivate + "/health": `"database":"healthy"`,
-		in.gatewayPrivate + "/metrics": "tollgate_calls_total", in.portalPrivate + "/metrics": "tollgate_portal_request_seconds",
+		in.gatewayPrivate + "/metrics": "tollgate_refused_calls_total", in.portalPrivate + "/metrics": "tollgate_portal_request_seconds",
 	} {
 		resp, err := http.Get(url)
 		if err != nil {

@@ -195,13 +195,6 @@ func (r *Request) SessionToken() string { return r.session.Token(r.ctx) }
 // SignOut ends the session.
 func (r *Request) SignOut() error { return r.session.Destroy(r.ctx) }
 
-// Keep stores a value in the session until Take reads it: a secret that is
-// shown on the next page and never again.
-func (r *Request) Keep(name, value string) { r.session.Put(r.ctx, name, value) }
-
-// Take reads a kept value and forgets it.
-func (r *Request) Take(name string) string { return r.session.PopString(r.ctx, name) }
-
 // Next is where a form leads afterwards: a path of this site, or fallback.
 func Next(raw, fallback string) string {
 	u, err := url.Parse(raw)
