@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/alexedwards/scs/v2"
 	"github.com/google/uuid"
 
 	"tollgate/internal/clock"
@@ -36,12 +37,28 @@ func (s SessionStore) FindCtx(ctx context.Context, token string) (data []byte, f
 	return data, err == nil, err
 }
 
-// CommitCtx writes a session.
+// SessionUser is the session's name for the id of who is signed in.
+const SessionUser = "user"
+
+// CommitCtx writes a session, and whose it is, so that all of a person's
+// sessions can be ended.
 func (s SessionStore) CommitCtx(ctx context.Context, token string, data []byte, expiry time.Time) error {
+	_, values, err := scs.GobCodec{}.Decode(data)
+	if err != nil {
+		return fmt.Errorf("read the session: %w", err)
+	}
+	var user *uuid.UUID
+	if text, _ := values[SessionUser].(string); text != "" {
+		id, err := uuid.Parse(text)
+		if err != nil {
+			return fmt.Errorf("read the session: %w", err)
+		}
+		user = &id
+	}
 	return s.DB.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
 		_, err := tx.PGX.Exec(ctx, `
-			INSERT INTO sessions (token_hash, data, expires_at) VALUES ($1, $2, $3)
-			ON CONFLICT (token_hash) DO UPDATE SET data = excluded.data, expires_at = excluded.expires_at`, tokenHash(token), data, expiry)
+			INSERT INTO sessions (token_hash, user_id, data, expires_at) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (token_hash) DO UPDATE SET user_id = excluded.user_id, data = excluded.data, expires_at = excluded.expires_at`, tokenHash(token), user, data, expiry)
 		return err
 	})
 }
@@ -81,13 +98,6 @@ func (s *Service) ChangePassword(ctx context.Context, user uuid.UUID, password s
 			return err
 		}
 		return tx.Exec(`DELETE FROM sessions WHERE user_id = ?`, user).Error
-	})
-}
-
-// OwnSession notes whose session token is, so that it can be ended with the others.
-func (s *Service) OwnSession(ctx context.Context, token string, user uuid.UUID) error {
-	return s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
-		return tx.Exec(`UPDATE sessions SET user_id = ? WHERE token_hash = ?`, user, tokenHash(token)).Error
 	})
 }
 

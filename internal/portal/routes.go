@@ -28,7 +28,7 @@ type Screens struct {
 
 // Routes is the whole map of the portal: each address with the permission that
 // it needs.
-func (s Screens) Routes() []Route {
+func (s Screens) Routes() []Route { //nolint:funlen // one map, read from top to bottom
 	get := func(path string, needs p.Permission, h func(*request.Request) error) Route {
 		return Route{http.MethodGet, path, needs, h}
 	}

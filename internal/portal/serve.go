@@ -10,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
+	"tollgate/internal/accounts"
 	"tollgate/internal/identity"
 	"tollgate/internal/permissions"
 	"tollgate/internal/portal/request"
@@ -61,7 +62,7 @@ func (s *Server) authorize(c *gin.Context, rt Route, r **request.Request) error 
 		next.Caller = caller
 		return s.bind(c, next, postgres.AsMember(ctx, caller.Organization, uuid.Nil))
 	}
-	user, err := uuid.Parse(s.session.GetString(ctx, "user"))
+	user, err := uuid.Parse(s.session.GetString(ctx, accounts.SessionUser))
 	if err == nil {
 		if next.Identity, err = s.accounts.Identify(ctx, user); err != nil {
 			return err

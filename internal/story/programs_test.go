@@ -174,7 +174,7 @@ func together(t *testing.T) *installation {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // the postgres user must walk through
+	if err := os.Chmod(dir, 0o755); err != nil { // the postgres user must walk through
 		t.Fatal(err)
 	}
 	p := start(t, []string{"TOLLGATE_DATA_DIR=" + dir, "PORTAL_LISTEN=" + ports[0], "PORTAL_PRIVATE_LISTEN=" + ports[1], "GATEWAY_LISTEN=" + ports[2],

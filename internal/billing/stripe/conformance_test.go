@@ -45,7 +45,7 @@ func startMock(t *testing.T, version string) (url string) {
 	go func() { exited <- cmd.Wait() }()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		<-exited // it was killed
+		_ = <-exited //nolint:staticcheck // it was killed: how it ended says nothing
 	})
 	deadline := time.NewTimer(30 * time.Second)
 	defer deadline.Stop()

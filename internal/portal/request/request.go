@@ -185,12 +185,9 @@ func (r *Request) SignIn(id accounts.Identity) error {
 	if err := r.session.RenewToken(r.ctx); err != nil {
 		return err
 	}
-	r.session.Put(r.ctx, "user", id.User.String())
+	r.session.Put(r.ctx, accounts.SessionUser, id.User.String())
 	return nil
 }
-
-// SessionToken is the session's token, known after it was written.
-func (r *Request) SessionToken() string { return r.session.Token(r.ctx) }
 
 // SignOut ends the session.
 func (r *Request) SignOut() error { return r.session.Destroy(r.ctx) }
