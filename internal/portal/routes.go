@@ -56,6 +56,7 @@ func (s Screens) Routes() []Route { //nolint:funlen // one map, read from top to
 		get("/problems", p.Public, s.Site.Problems),
 		get("/problems/:code", p.Public, s.Site.Problem),
 		get("/search/suggest", p.Public, s.Site.Suggest),
+		get("/-/components", p.SeeComponents, s.Site.Components),
 
 		// console
 		get("/console", p.ReadOwn, s.Console.Dashboard),

@@ -76,3 +76,8 @@ func (p *Pages) Suggest(r *request.Request) error {
 	}
 	return r.JSON(http.StatusOK, out)
 }
+
+// Components shows every component of the pages, for those who make them.
+func (p *Pages) Components(r *request.Request) error {
+	return r.Page(page.Components(r.Layout("Components")))
+}
