@@ -81,58 +81,61 @@ func (s Seeder) Seed(ctx context.Context, people []Person) (key string, err erro
 			author = joined.User
 		}
 	}
-	pro, err := s.publishAll(postgres.AsStaff(ctx), author)
+	pro, included, err := s.publishAll(postgres.AsStaff(ctx), author)
 	if err != nil {
 		return "", err
 	}
 	if !s.Simulated {
 		return "", nil
 	}
+	if _, err := s.Billing.Subscribe(ctx, dev.Identity, dev.Application, included); err != nil {
+		return "", fmt.Errorf("subscribe to the portal's own API: %w", err)
+	}
 	return s.subscribe(ctx, dev, pro)
 }
 
 // publishAll publishes both APIs and puts each into a product. It returns the
-// sample product's Pro plan.
-func (s Seeder) publishAll(ctx context.Context, author uuid.UUID) (uuid.UUID, error) {
+// sample product's Pro plan and the one plan of the portal's own API.
+func (s Seeder) publishAll(ctx context.Context, author uuid.UUID) (pro, included uuid.UUID, err error) {
 	version, err := s.publish(ctx, author, "elements.json", elements.Document, catalog.NewAPI{
 		Name: "Elements", Slug: "elements", Summary: "The periodic table as an API: elements, weights and molar masses.",
 		UpstreamURL: s.SampleURL, PathPrefix: "/elements/v1", Visibility: "public",
 	})
 	if err != nil {
-		return uuid.Nil, err
+		return pro, included, err
 	}
 	product, err := s.Plans.CreateProduct(ctx, author, plans.NewProduct{Slug: "elements", Name: "Elements", Description: "Chemistry for programs.", Versions: []uuid.UUID{version}})
 	if err != nil {
-		return uuid.Nil, fmt.Errorf("make the product: %w", err)
+		return pro, included, fmt.Errorf("make the product: %w", err)
 	}
-	var pro uuid.UUID
 	for _, p := range Plans(product.ID) {
 		offer, err := s.Plans.CreatePlan(ctx, author, p)
 		if err != nil {
-			return uuid.Nil, fmt.Errorf("make the plan %s: %w", p.Name, err)
+			return pro, included, fmt.Errorf("make the plan %s: %w", p.Name, err)
 		}
 		if p.Slug == "pro" {
 			pro = offer.ID
 		}
 	}
-	return pro, s.publishOwn(ctx, author)
+	included, err = s.publishOwn(ctx, author)
+	return pro, included, err
 }
 
 // publishOwn puts the portal's management API behind the gateway, free of charge.
-func (s Seeder) publishOwn(ctx context.Context, author uuid.UUID) error {
+func (s Seeder) publishOwn(ctx context.Context, author uuid.UUID) (plan uuid.UUID, err error) {
 	version, err := s.publish(ctx, author, "tollgate.json", api.Document, catalog.NewAPI{
 		Name: "Tollgate", Slug: "tollgate", Summary: "Your own usage and subscriptions, for programs.",
 		UpstreamURL: s.PortalURL, PathPrefix: "/tollgate", Visibility: "public", SignIdentity: true,
 	})
 	if err != nil {
-		return err
+		return plan, err
 	}
 	product, err := s.Plans.CreateProduct(ctx, author, plans.NewProduct{Slug: "tollgate", Name: "Tollgate", Description: "The portal's own API.", Versions: []uuid.UUID{version}})
 	if err != nil {
-		return fmt.Errorf("make the product: %w", err)
+		return plan, fmt.Errorf("make the product: %w", err)
 	}
-	_, err = s.Plans.CreatePlan(ctx, author, plans.NewPlan{Product: product.ID, Slug: "included", Name: "Included", Sale: plans.SelfServe, Currency: "usd", RateCalls: 1000, RateWindow: time.Hour})
-	return err
+	offer, err := s.Plans.CreatePlan(ctx, author, plans.NewPlan{Product: product.ID, Slug: "included", Name: "Included", Sale: plans.SelfServe, Currency: "usd", RateCalls: 1000, RateWindow: time.Hour})
+	return offer.ID, err
 }
 
 func (s Seeder) publish(ctx context.Context, author uuid.UUID, name string, document []byte, in catalog.NewAPI) (uuid.UUID, error) {

@@ -30,6 +30,7 @@ type installation struct {
 	sample                        string
 	people                        map[string]person // by role
 	movesClock                    bool              // through its own page
+	key                           string            // that the demo prints
 	database                      string
 
 	stopPortal, startPortal   func()
@@ -168,15 +169,26 @@ func ready(t *testing.T, p *process, url string) {
 // together runs cmd/tollgate: everything in one process, in demo mode.
 func together(t *testing.T) *installation {
 	t.Helper()
-	ports := freePorts(t, 6)
-	dir, err := os.MkdirTemp("", "tollgate-story-data-") // not t.TempDir, whose parents are closed to the postgres user
+	in, _ := runTogether(t, freePorts(t, 6), dataDir(t))
+	return in
+}
+
+// dataDir is a folder that the postgres user can walk to, unlike t.TempDir.
+func dataDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "tollgate-story-data-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil { // the postgres user must walk through
+	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	return dir
+}
+
+func runTogether(t *testing.T, ports []string, dir string) (*installation, *process) {
+	t.Helper()
 	p := start(t, []string{"TOLLGATE_DATA_DIR=" + dir, "PORTAL_LISTEN=" + ports[0], "PORTAL_PRIVATE_LISTEN=" + ports[1], "GATEWAY_LISTEN=" + ports[2],
 		"GATEWAY_PRIVATE_LISTEN=" + ports[3], "SAMPLE_LISTEN=" + ports[4], "STRIPE_SIM_LISTEN=" + ports[5]}, "tollgate")
 	eventually(t, "the demo is ready", func() bool {
@@ -194,7 +206,8 @@ func together(t *testing.T) *installation {
 		}
 		in.people[role] = person{m[1], m[2]}
 	}
-	return in
+	in.key = regexp.MustCompile(`tg_live_\w+`).FindString(p.output())
+	return in, p
 }
 
 // apart runs portal, gateway and the simulator as processes of their own that
