@@ -43,29 +43,26 @@ func (s *Service) Subscribe(ctx context.Context, who accounts.Identity, applicat
 		return Next{}, err
 	}
 	if !offer.Terms.Free() && org.PaymentMethodID == "" {
-		session, err := s.openCheckout(staff, org, sub)
+		session, err := s.openCheckout(staff, org, sub, offer.Terms.Currency)
 		return Next{Subscription: sub.ID, CheckoutURL: session.URL}, err
 	}
 	return Next{Subscription: sub.ID}, s.begin(staff, org, sub.ID)
 }
 
 // openCheckout opens the page that stores a card. A double click gets the same page.
-func (s *Service) openCheckout(ctx context.Context, org accounts.Organization, sub subscriptions.Subscription) (stripe.CheckoutSession, error) {
+func (s *Service) openCheckout(ctx context.Context, org accounts.Organization, sub subscriptions.Subscription, currency string) (stripe.CheckoutSession, error) {
 	customer, err := s.ensureCustomer(ctx, org)
 	if err != nil {
 		return stripe.CheckoutSession{}, err
 	}
 	session, err := s.stripe.CreateSetupCheckout(ctx, stripe.SetupInput{
-		CustomerID: customer, Currency: "usd",
+		CustomerID: customer, Currency: currency,
 		SuccessURL: s.publicURL + "/console/checkout/return?session_id={CHECKOUT_SESSION_ID}", CancelURL: s.publicURL + "/console/billing",
 		Metadata:       map[string]string{"organization": org.ID.String(), "subscription": sub.ID.String()},
 		IdempotencyKey: "setup-" + sub.ID.String() + "-" + fingerprint(sub.CheckoutSessionID) + s.clock.Now().Format("-20060102"),
 	})
 	if err != nil {
 		return session, err
-	}
-	if sub.ID == uuid.Nil {
-		return session, nil
 	}
 	return session, s.subscriptions.SetCheckout(ctx, sub.ID, session.ID)
 }
@@ -82,7 +79,7 @@ func (s *Service) OpenCardUpdate(ctx context.Context, who accounts.Identity) (st
 		return "", err
 	}
 	session, err := s.stripe.CreateSetupCheckout(ctx, stripe.SetupInput{
-		CustomerID: customer, Currency: "usd",
+		CustomerID: customer, Currency: "usd", // any: it only decides which ways to pay are offered
 		SuccessURL: s.publicURL + "/console/checkout/return?session_id={CHECKOUT_SESSION_ID}", CancelURL: s.publicURL + "/console/billing",
 		Metadata:       map[string]string{"organization": org.ID.String()},
 		IdempotencyKey: "card-" + uuid.NewString(), // each click may open a page: nothing is charged

@@ -21,16 +21,6 @@ import (
 
 var noon = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 
-func newPool(t *testing.T) *pgxpool.Pool {
-	t.Helper()
-	p, err := pool.Open(context.Background(), pgtest.URL(t), pool.Staff, 8)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Close)
-	return p
-}
-
 func newSpool(t *testing.T, dir string) *spool.Spool {
 	t.Helper()
 	s, err := spool.New(spool.Config{Dir: dir, SegmentSlots: 64, MaxSegments: 1000})
@@ -80,7 +70,7 @@ func stored(t *testing.T, p *pgxpool.Pool) (events, rolledUp int) {
 
 func TestEveryRecordIsStoredOnceAndShippedSegmentsGo(t *testing.T) {
 	t.Parallel()
-	p, dir := newPool(t), t.TempDir()
+	p, dir := pgtest.StaffPool(t), t.TempDir()
 	s := newSpool(t, dir)
 	shipper := newShipper(s, p)
 	total := 0
@@ -102,7 +92,7 @@ func TestEveryRecordIsStoredOnceAndShippedSegmentsGo(t *testing.T) {
 
 func TestACopiedSpoolIsANoOp(t *testing.T) {
 	t.Parallel()
-	p, dir, copied := newPool(t), t.TempDir(), t.TempDir()
+	p, dir, copied := pgtest.StaffPool(t), t.TempDir(), t.TempDir()
 	s := newSpool(t, dir)
 	record(t, s, 40)
 	paths, err := filepath.Glob(filepath.Join(dir, "*.seg"))
@@ -121,7 +111,7 @@ func TestACopiedSpoolIsANoOp(t *testing.T) {
 
 func TestTwoShippersOfOneSegmentDoNotStoreTwice(t *testing.T) {
 	t.Parallel()
-	p, dir, copied := newPool(t), t.TempDir(), t.TempDir()
+	p, dir, copied := pgtest.StaffPool(t), t.TempDir(), t.TempDir()
 	s := newSpool(t, dir)
 	record(t, s, 20)
 	a := newShipper(s, p)
@@ -144,7 +134,7 @@ func TestTwoShippersOfOneSegmentDoNotStoreTwice(t *testing.T) {
 
 func TestAFailedShipmentLeavesNothingAndIsRepeated(t *testing.T) {
 	t.Parallel()
-	p := newPool(t)
+	p := pgtest.StaffPool(t)
 	s := newSpool(t, t.TempDir())
 	record(t, s, 10)
 	shipper := newShipper(s, p)
@@ -174,7 +164,7 @@ func TestAFailedShipmentLeavesNothingAndIsRepeated(t *testing.T) {
 
 func TestFrozenUsageStaysAsItWas(t *testing.T) {
 	t.Parallel()
-	p := newPool(t)
+	p := pgtest.StaffPool(t)
 	s := newSpool(t, t.TempDir())
 	shipper := newShipper(s, p)
 	record(t, s, 30)

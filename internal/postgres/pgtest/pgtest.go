@@ -15,8 +15,10 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"tollgate/internal/postgres"
+	"tollgate/internal/postgres/pool"
 	"tollgate/internal/postgres/private"
 )
 
@@ -36,6 +38,18 @@ func New(t testing.TB) *postgres.DB {
 	}
 	t.Cleanup(db.Close)
 	return db
+}
+
+// StaffPool clones the template and opens plain pgx connections to it in the
+// staff role.
+func StaffPool(t testing.TB) *pgxpool.Pool {
+	t.Helper()
+	p, err := pool.Open(context.Background(), URL(t), pool.Staff, 8)
+	if err != nil {
+		t.Fatalf("open test database: %v", err)
+	}
+	t.Cleanup(p.Close)
+	return p
 }
 
 // URL clones the template and returns the clone's address, as its owner.

@@ -12,21 +12,10 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"tollgate/internal/postgres/pgtest"
-	"tollgate/internal/postgres/pool"
 	"tollgate/internal/quota/lease"
 )
 
 var start = time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
-
-func newPool(t *testing.T) *pgxpool.Pool {
-	t.Helper()
-	p, err := pool.Open(context.Background(), pgtest.URL(t), pool.Staff, 8)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Close)
-	return p
-}
 
 func store(p *pgxpool.Pool, gateway string) *lease.Postgres {
 	return &lease.Postgres{Pool: p, Gateway: gateway, Process: uuid.New(), Now: func() time.Time { return start }}
@@ -38,7 +27,7 @@ func account() lease.Account {
 
 func TestThreeGatewaysNeverOversellAQuotaAndSellAllOfIt(t *testing.T) {
 	t.Parallel()
-	p, a := newPool(t), account()
+	p, a := pgtest.StaffPool(t), account()
 	var spent atomic.Int64
 	var wg sync.WaitGroup
 	for range 3 {
@@ -61,7 +50,7 @@ func TestThreeGatewaysNeverOversellAQuotaAndSellAllOfIt(t *testing.T) {
 
 func TestRemainingCountsDownToNothing(t *testing.T) {
 	t.Parallel()
-	w, a := lease.New(store(newPool(t), "g"), time.Minute), account()
+	w, a := lease.New(store(pgtest.StaffPool(t), "g"), time.Minute), account()
 	for want := int64(49); want >= 0; want-- {
 		_, st, out := w.Spend(context.Background(), a, 50)
 		if out != lease.Spent || st.Remaining != want {
@@ -77,7 +66,7 @@ func TestRemainingCountsDownToNothing(t *testing.T) {
 
 func TestWhatADeadGatewayDidNotSpendComesBack(t *testing.T) {
 	t.Parallel()
-	p, a := newPool(t), account()
+	p, a := pgtest.StaffPool(t), account()
 	dead := store(p, "g")
 	g, err := dead.Take(context.Background(), a, 100)
 	if err != nil || g.Calls == 0 {
