@@ -34,6 +34,16 @@ lint() {
   "$bin" run ./...
 }
 
+compose() {
+  tools/require.sh docker-compose
+  local copy
+  copy=$(mktemp -d)
+  cp docker-compose.yml "$copy/"
+  sed 's/=$/=x/' deploy/example.env >"$copy/.env"
+  (cd "$copy" && docker-compose config -q)
+  rm -rf "$copy"
+}
+
 vulnerabilities() {
   if ! command -v govulncheck >/dev/null; then
     echo "       govulncheck is not installed: skipped"
@@ -47,4 +57,5 @@ step "templ fmt" tool templ fmt -fail web
 step "go vet" go vet ./...
 step "generated code" fresh
 step "golangci-lint" lint
+step "docker-compose.yml" compose
 step "govulncheck" vulnerabilities

@@ -146,7 +146,7 @@ func (p *program) handler(public net.Listener) http.Handler {
 	})
 }
 
-// keepUp flushes refusals, forgets passed windows and tells the operator that
+// keepUp brings usage to the disk itself, flushes refusals, forgets passed windows and tells the operator that
 // this gateway lives.
 func (p *program) keepUp(ctx context.Context) {
 	tick := time.NewTicker(500 * time.Millisecond)
@@ -156,6 +156,9 @@ func (p *program) keepUp(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		}
+		if err := p.spool.Sync(); err != nil {
+			p.logger.Error("usage could not be brought to disk", "error", err)
 		}
 		if err := p.refusals.Flush(ctx, p.pool); err != nil {
 			p.logger.Debug("refusals not stored", "error", err)

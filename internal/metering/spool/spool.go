@@ -41,6 +41,7 @@ type fill struct {
 	used   int64  // slots handed out
 	done   []bool // finished slots; nil for a segment of an earlier process
 	doneTo int64  // all slots below are finished or will never be
+	synced int64  // all slots below have been handed to the disk
 }
 
 func newFill(seg *Segment) *fill { return &fill{Segment: seg, done: make([]bool, seg.Slots)} }
@@ -195,6 +196,27 @@ func (s *Spool) Pending() []Pending {
 		out = append(out, Pending{Segment: s.active.Segment, To: s.active.doneTo})
 	}
 	return out
+}
+
+// Sync brings what was appended to the disk itself. Without it a record
+// outlives the process; with it, also a power cut.
+func (s *Spool) Sync() error {
+	s.mu.Lock()
+	var open []*Segment
+	for _, f := range append(s.sealed[:len(s.sealed):len(s.sealed)], s.active) {
+		if f != nil && f.synced < f.doneTo && f.done != nil {
+			f.synced = f.doneTo
+			open = append(open, f.Segment)
+		}
+	}
+	s.mu.Unlock()
+	var errs []error
+	for _, seg := range open {
+		if err := seg.file.Sync(); err != nil && !errors.Is(err, os.ErrClosed) { // closed: it was shipped meanwhile
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Forget removes a sealed segment after all of it was shipped.
