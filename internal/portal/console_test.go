@@ -50,7 +50,7 @@ func TestANewCustomerIsToldWhatToDoNext(t *testing.T) {
 	t.Parallel()
 	b := newWorld(t).customer("ada@acme.example")
 	for path, says := range map[string]string{
-		"/console": "Choose an API", "/console/usage": "No calls in this time", "/console/logs": "No calls match", "/console/keys": "No key yet",
+		"/console": "Choose a plan", "/console/usage": "No calls in this time", "/console/logs": "No calls match", "/console/keys": "No key yet",
 		"/console/subscriptions": "No subscription yet", "/console/billing": "No invoice is coming",
 	} {
 		b.get(path).expect(http.StatusOK, "", says)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -129,7 +130,7 @@ func errorProps(e *problem.Error, r *request.Request) page.ErrorProps {
 	if r.SignedIn() {
 		action = component.LinkButtonProps{Label: "Go back to your pages", URL: Home(r.Identity.Role)}
 	}
-	return page.ErrorProps{Status: http.StatusText(t.Status), Title: t.Title, Message: e.Message, RequestID: r.ID, Action: action}
+	return page.ErrorProps{Status: "Error " + strconv.Itoa(e.Status()), Title: t.Title, Message: e.Message, RequestID: r.ID, Action: action}
 }
 
 // renderError answers outside of any route.

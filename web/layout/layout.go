@@ -129,11 +129,13 @@ func (p Props) places() []NavItem {
 	if p.User == nil {
 		return append(all, NavItem{Label: "Sign in", URL: "/login"}, NavItem{Label: "Create an account", URL: "/signup"})
 	}
-	for _, item := range AreaNav(Console) {
-		item.Label = "Console: " + item.Label
-		all = append(all, item)
+	for _, area := range p.User.Areas {
+		for _, item := range AreaNav(Area(area.Label)) {
+			item.Label = area.Label + ": " + item.Label
+			all = append(all, item)
+		}
 	}
-	return append(all, p.User.Areas...)
+	return all
 }
 
 func (p Props) title() string {

@@ -691,7 +691,7 @@ func FirstCall(l layout.Props, p FirstCallProps) templ.Component {
 			ctx = templ.InitializeContext(ctx)
 			templ_7745c5c3_Err = component.PageHead(component.PageHeadProps{
 				Crumbs: []component.LinkProps{{Label: "API keys", URL: "/console/keys"}},
-				Title:  "First call with " + p.KeyName, Lead: "Run one of these. This page listens and says what came of it.",
+				Title:  "First call with " + p.KeyName, Lead: "Run one of these with the secret of " + p.KeyName + " in place of YOUR_API_KEY. This page listens and says what came of it.",
 			}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

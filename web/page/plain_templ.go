@@ -383,7 +383,7 @@ func SignUp(l layout.Props, p AuthProps) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 19, "<div class=\"stack-s\"><h1>Create your account</h1><p class=\"muted small\">A test key is made at once; no card is asked for.</p></div>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 19, "<div class=\"stack-s\"><h1>Create your account</h1><p class=\"muted small\">No card, no mail to confirm. A plan and a key come next.</p></div>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

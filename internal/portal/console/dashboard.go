@@ -48,11 +48,34 @@ func (c *Console) Dashboard(r *request.Request) error {
 	}
 	props := page.DashboardProps{Stats: dashboardStats(next, last), Needs: needs(org, next, open, last, now), Calls: callRows(last.calls, now), LogsURL: "/console/logs"}
 	if len(last.calls) == 0 {
-		if props.Start, err = c.start(r); err != nil {
+		if props.Steps, err = c.steps(r); err != nil {
 			return err
 		}
 	}
 	return r.Page(page.Dashboard(r.Layout("Overview"), props))
+}
+
+// steps are the way to the first call, with a button on the next one.
+func (c *Console) steps(r *request.Request) ([]page.StartStep, error) {
+	next, err := c.start(r)
+	if err != nil {
+		return nil, err
+	}
+	steps := []page.StartStep{
+		{Title: "Choose a plan", Detail: "Open an API and subscribe to one of its plans; a free one needs no card."},
+		{Title: "Create a key", Detail: "Its secret is shown once, beside a call that works with it."},
+		{Title: "Make the call", Detail: "A page listens for it and says what came of it."},
+	}
+	at := map[string]int{"/apis": 0, "/console/keys": 1}
+	current, early := at[next.URL]
+	if !early {
+		current = len(steps) - 1
+	}
+	for i := range steps[:current] {
+		steps[i].Done = true
+	}
+	steps[current].Action = next
+	return steps, nil
 }
 
 func (c *Console) recent(r *request.Request, now time.Time) (out recent, err error) {

@@ -15,7 +15,7 @@ import (
 )
 
 // placeholder stands for a key whose secret nobody knows any more.
-const placeholder = "YOUR_KEY"
+const placeholder = "YOUR_API_KEY"
 
 // FirstCall listens for a key's first call.
 func (c *Console) FirstCall(r *request.Request) error {

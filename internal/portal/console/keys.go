@@ -44,6 +44,9 @@ func (c *Console) keysPage(r *request.Request, status int, no refusal) error {
 		return err
 	}
 	props := page.KeysProps{Overlaps: overlaps()}
+	if len(list) == 0 {
+		props.Form.Name = "First key" // so that one press makes it
+	}
 	for _, k := range list {
 		row := keyRow(k, now)
 		if n := recent[k.ID.String()]; n > 0 {

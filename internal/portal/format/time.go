@@ -2,6 +2,7 @@ package format
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"tollgate/web/component"
@@ -91,6 +92,18 @@ func Window(d time.Duration) string {
 		}
 	}
 	return d.String()
+}
+
+// Every writes how often a window begins: a second, an hour, every 10 minutes.
+func Every(d time.Duration) string {
+	switch unit := Window(d); {
+	case unit == "hour":
+		return "an hour"
+	case strings.Contains(unit, " "):
+		return "every " + unit
+	default:
+		return "a " + unit
+	}
 }
 
 // Size writes a number of bytes: 512 bytes, 38 kB, 12.9 MB.

@@ -86,7 +86,7 @@ func From(all []plans.Offer) string {
 func RateLimit(t plans.Terms) string {
 	for _, l := range t.Limits {
 		if !l.Quota {
-			return format.Counted(l.Calls, "call", "calls") + " a " + format.Window(l.Window)
+			return format.Counted(l.Calls, "call", "calls") + " " + format.Every(l.Window)
 		}
 	}
 	return "No rate limit"

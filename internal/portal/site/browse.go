@@ -9,6 +9,7 @@ import (
 	"tollgate/internal/catalog"
 	"tollgate/internal/openapi"
 	"tollgate/internal/permissions"
+	"tollgate/internal/plans"
 	"tollgate/internal/portal/format"
 	"tollgate/internal/portal/request"
 	"tollgate/internal/problem"
@@ -31,13 +32,16 @@ func (p *Pages) Landing(r *request.Request) error {
 		operations += e.Version.OperationCount
 	}
 	props := page.LandingProps{
-		Lead:    "Read a reference, take a test key, make the first call. No card, no mail to wait for.",
-		Primary: component.LinkButtonProps{Label: "Get a test key", URL: "/signup", Kind: component.Primary, Large: true},
+		Lead:    "Read a reference, choose a plan, make the first call. Prices and limits are open to everyone.",
+		Primary: component.LinkButtonProps{Label: "Create an account", URL: "/signup", Kind: component.Primary, Large: true},
 		Facts: []component.StatProps{
 			{Label: "APIs", Value: format.Count(int64(len(entries))), URL: "/apis"},
 			{Label: "Operations", Value: format.Count(int64(operations))},
 		},
 		APIs: cards,
+	}
+	if err := p.showcase(r, &props); err != nil {
+		return err
 	}
 	switch {
 	case permissions.Allows(r.Identity.Role, permissions.ReadOwn):
@@ -45,19 +49,45 @@ func (p *Pages) Landing(r *request.Request) error {
 	case r.SignedIn():
 		props.Primary = component.LinkButtonProps{}
 	}
+	return r.Page(page.Landing(r.Layout(""), props))
+}
+
+// showcase fills in a call, its answer, and the shortest way to make it: through
+// the free plan, where the API has one.
+func (p *Pages) showcase(r *request.Request, props *page.LandingProps) error {
 	ref, err := p.Catalog.Showcase(r.Ctx())
-	switch {
-	case problem.Is(err, "not-found"):
-	case err != nil:
+	if problem.Is(err, "not-found") {
+		return nil
+	}
+	if err != nil {
 		return err
-	default:
-		samples := openapi.Samples(&ref.Operation, openapi.SampleInput{BaseURL: ref.Entry.Version.BaseURL(p.GatewayURL), Key: KeyPlaceholder})
-		props.Curl = component.CodeProps{ID: "landing-curl", Title: ref.Entry.Name + ": " + operationTitle(ref.Operation.Summary, ref.Operation.Method, ref.Operation.Path), Code: component.Highlight("bash", samples[0].Code)}
-		if answer := exampleResponse(ref.Operation, "landing-response"); answer != nil {
-			props.Response = *answer
+	}
+	samples := openapi.Samples(&ref.Operation, openapi.SampleInput{BaseURL: ref.Entry.Version.BaseURL(p.GatewayURL), Key: KeyPlaceholder})
+	props.Curl = component.CodeProps{ID: "landing-curl", Title: ref.Entry.Name + ": " + operationTitle(ref.Operation.Summary, ref.Operation.Method, ref.Operation.Path), Code: component.Highlight("bash", samples[0].Code)}
+	if answer := exampleResponse(ref.Operation, "landing-response"); answer != nil {
+		props.Response = *answer
+	}
+	offerings, err := p.Plans.OfferingsOf(r.Ctx(), ref.Entry.Version.ID)
+	if err != nil {
+		return err
+	}
+	if free, found := freePlan(offerings); found {
+		props.Lead = "Create an account, confirm the free plan, copy the key: the call beside works. No card, no mail to wait for."
+		props.Primary.Label, props.Primary.URL = "Get a free key", "/signup?next="+url.QueryEscape(SubscribeURL(free))
+	}
+	return nil
+}
+
+// freePlan is the first plan that costs nothing and that anybody may take.
+func freePlan(offerings []plans.Offering) (plans.Offer, bool) {
+	for _, o := range offerings {
+		for _, plan := range o.Plans {
+			if plan.Sale == plans.SelfServe && plan.Terms.Free() {
+				return plan, true
+			}
 		}
 	}
-	return r.Page(page.Landing(r.Layout(""), props))
+	return plans.Offer{}, false
 }
 
 // cardsAtOnce is how many APIs the catalog shows on a page.
