@@ -18,7 +18,7 @@ build: ## build the three programs into bin/
 	go build -o bin/ ./cmd/...
 
 test: ## set up what the tests need and run all of them
-	@tools/require.sh postgresql chromium
+	@tools/require.sh postgresql chromium npm
 	@tools/fetch-octokit.sh >/dev/null
 	@tools/fetch-axe.sh >/dev/null
 	@tools/install-stripe-mock.sh >/dev/null

@@ -573,6 +573,8 @@ CREATE POLICY staff ON plans TO tollgate_staff USING (true) WITH CHECK (true);
 REVOKE INSERT, UPDATE, DELETE ON publications, apis, upstreams, api_versions, operations, products, product_versions,
   plans, plan_versions, plan_limits, price_components, price_tiers, usage_segments, usage_batches, usage_events,
   usage_hourly, key_usage, refusals, quota_grants, quota_leases, gateways, stripe_events FROM tollgate_app;
+REVOKE INSERT, UPDATE, DELETE ON invoices, invoice_lines, billing_periods, stripe_outbox FROM tollgate_app;
+REVOKE DELETE ON subscriptions, plan_requests, organizations, audit_events FROM tollgate_app;
 REVOKE SELECT ON publications, stripe_events, usage_segments, usage_batches, quota_grants, quota_leases, gateways FROM tollgate_app;
 
 -- What gateways must know ---------------------------------------------------------

@@ -221,7 +221,7 @@ func (s *Service) rate(tx *postgres.Tx, p subscriptions.BillingPeriod, c plans.C
 	}
 	var before struct{ Quantity, Amount int64 }
 	err := tx.Raw(`SELECT coalesce(sum(quantity), 0)::bigint AS quantity, coalesce(sum(amount), 0)::bigint AS amount FROM invoice_lines l
-		WHERE subscription_id = ? AND period_start = ? AND component_id = ?`, p.SubscriptionID, p.StartsAt, c.ID).Scan(&before).Error
+		WHERE subscription_id = ? AND period_start = ? AND component_id = ? AND invoice_id NOT IN (SELECT id FROM invoices WHERE state = 'void')`, p.SubscriptionID, p.StartsAt, c.ID).Scan(&before).Error
 	if err != nil {
 		return pricing.Line{}, err
 	}

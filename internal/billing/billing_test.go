@@ -375,3 +375,39 @@ func TestAnUnsignedWebhookHasNoEffect(t *testing.T) {
 		t.Errorf("%d events stored", events)
 	}
 }
+
+func TestWhoPaysTheFirstFeeLateGetsAWholePeriodFromThen(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	sub := b.subscribe(declines)
+	if sub.State != subscriptions.Pending || b.newest().Failure == "" {
+		t.Fatalf("subscription %s, %s", sub.State, summary(b.newest()))
+	}
+	if done := b.pass(); done.Closed != 0 || done.Renewed != 0 || done.Retried != 0 {
+		t.Errorf("something was done for who never paid: %+v", done)
+	}
+	next, err := b.Subscribe(context.Background(), b.who.Identity, b.who.Application, b.pro)
+	b.must(err)
+	if next.CheckoutURL != "" {
+		t.Fatal("a card is stored, though a bad one")
+	}
+	page, err := b.OpenCardUpdate(context.Background(), b.who.Identity)
+	b.must(err)
+	b.store(good, page) // begins what was just tried
+	sub, err = b.subs.Get(b.staff, sub.ID)
+	b.must(err)
+	if sub.State != subscriptions.Active || b.clock.Now().Sub(*sub.PeriodStart) > time.Hour {
+		t.Errorf("%s since %v", sub.State, sub.PeriodStart)
+	}
+	states := map[string]int{}
+	for _, inv := range b.list() {
+		states[inv.State]++
+	}
+	if states[invoices.Paid] != 1 || states[invoices.Void] != 1 || len(b.list()) != 2 {
+		t.Errorf("invoices %v", states)
+	}
+	b.pass()
+	if got := summary(b.newest()); got != "review: usage 0 = 0, recurring 1 = 4900; total 4900" {
+		t.Error(got)
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"tollgate/internal/invoices"
 	"tollgate/internal/postgres"
 	"tollgate/internal/problem"
+	"tollgate/internal/subscriptions"
 )
 
 // retryAfter is the timetable of a refused payment; after the last step it is
@@ -237,7 +238,7 @@ func (s *Service) pay(ctx context.Context, doc *invoices.Document) error {
 // refused notes a refused payment, plans the next attempt, and suspends calls.
 func (s *Service) refused(ctx context.Context, doc *invoices.Document, why string) error {
 	values := map[string]any{"failure": why, "pay_attempts": doc.PayAttempts + 1, "next_attempt_at": nil}
-	if doc.PayAttempts < len(retryAfter) {
+	if doc.Reason != invoices.First && doc.PayAttempts < len(retryAfter) { // a first fee is tried when its buyer tries again
 		values["next_attempt_at"] = s.clock.Now().Add(retryAfter[doc.PayAttempts])
 	}
 	if err := s.set(ctx, doc.ID, values); err != nil {
@@ -283,6 +284,32 @@ func (s *Service) Approve(ctx context.Context, actor, id uuid.UUID) error {
 	return s.invoices.Approve(ctx, actor, id, func(ctx context.Context, tx *postgres.Tx) error { return s.queue.Add(ctx, tx, CollectJob{Invoice: id}) })
 }
 
+// voidStale gives up first invoices of periods that were never paid for in time.
+func (s *Service) voidStale(ctx context.Context, sub subscriptions.Subscription) error {
+	var stale []invoices.Invoice
+	err := s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
+		return tx.Where("subscription_id = ? AND reason = 'first' AND state IN ('approved', 'open') AND period_start <> ?", sub.ID, sub.PeriodStart).Find(&stale).Error
+	})
+	if err != nil {
+		return err
+	}
+	for _, inv := range stale {
+		if inv.State == invoices.Open {
+			theirs, err := s.stripe.Void(ctx, *inv.StripeInvoiceID, "void-"+inv.ID.String())
+			if err != nil {
+				return err
+			}
+			if theirs.Status != stripe.InvoiceVoid {
+				return fmt.Errorf("invoice %s is %s at Stripe and cannot be voided", inv.ID, theirs.Status)
+			}
+		}
+		if err := s.set(ctx, inv.ID, map[string]any{"state": invoices.Void, "next_attempt_at": nil}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // retryDue tries refused payments again whose time has come.
 func (s *Service) retryDue(ctx context.Context) (int, error) {
 	return s.retry(ctx, `next_attempt_at <= ?`, s.clock.Now())
@@ -297,7 +324,7 @@ func (s *Service) retryNow(ctx context.Context, org uuid.UUID) error {
 func (s *Service) retry(ctx context.Context, which string, arg any) (int, error) {
 	var ids []uuid.UUID
 	err := s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
-		return tx.Raw(`SELECT id FROM invoices WHERE state = 'open' AND `+which+` ORDER BY created_at LIMIT 200`, arg).Scan(&ids).Error
+		return tx.Raw(`SELECT id FROM invoices WHERE state = 'open' AND reason <> 'first' AND `+which+` ORDER BY created_at LIMIT 200`, arg).Scan(&ids).Error
 	})
 	for _, id := range ids {
 		err = errors.Join(err, s.Collect(ctx, id))

@@ -121,7 +121,7 @@ func (s *Service) rateAgain(tx *postgres.Tx, line invoices.Line, c plans.Compone
 	}
 	var before struct{ Quantity, Amount int64 }
 	err = tx.Raw(`SELECT coalesce(sum(quantity), 0)::bigint AS quantity, coalesce(sum(amount), 0)::bigint AS amount FROM invoice_lines
-		WHERE subscription_id = ? AND period_start = ? AND component_id = ? AND batch_to <= ?`, line.SubscriptionID, line.PeriodStart, c.ID, line.BatchAfter).Scan(&before).Error
+		WHERE subscription_id = ? AND period_start = ? AND component_id = ? AND batch_to <= ? AND invoice_id NOT IN (SELECT id FROM invoices WHERE state = 'void')`, line.SubscriptionID, line.PeriodStart, c.ID, line.BatchAfter).Scan(&before).Error
 	if err != nil {
 		return 0, err
 	}

@@ -3,7 +3,9 @@ package billing
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -127,19 +129,36 @@ func (s *Service) CheckoutDone(ctx context.Context, session string) (sub uuid.UU
 	if err := s.retryNow(staff, org); err != nil {
 		return sub, err
 	}
-	if sub, err = uuid.Parse(res.Metadata["subscription"]); err != nil {
-		return uuid.Nil, nil // a card update
-	}
 	o, err := s.accounts.Organization(staff, org)
 	if err != nil {
 		return sub, err
 	}
+	if sub, err = uuid.Parse(res.Metadata["subscription"]); err != nil { // a card update
+		return uuid.Nil, s.beginRefused(staff, o)
+	}
 	return sub, s.begin(staff, o, sub)
 }
 
+// beginRefused begins what an organization has just tried to subscribe to with
+// a card that was refused.
+func (s *Service) beginRefused(ctx context.Context, org accounts.Organization) error {
+	var ids []uuid.UUID
+	err := s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
+		return tx.Raw(`SELECT id FROM subscriptions WHERE org_id = ? AND state = 'pending' AND period_start > ?`, org.ID, s.clock.Now().Add(-staleCheckout)).Scan(&ids).Error
+	})
+	for _, id := range ids {
+		err = errors.Join(err, s.begin(ctx, org, id))
+	}
+	return err
+}
+
+// staleCheckout is how long after it began an unpaid first period is given up:
+// whoever pays later gets a whole period from then on.
+const staleCheckout = time.Hour
+
 // begin starts a subscription's first period and collects its fee in advance.
 func (s *Service) begin(ctx context.Context, org accounts.Organization, id uuid.UUID) error {
-	sub, err := s.subscriptions.Begin(ctx, id, org.Location())
+	sub, err := s.subscriptions.Begin(ctx, id, org.Location(), staleCheckout)
 	if err != nil || sub.State != subscriptions.Pending {
 		return err
 	}
@@ -149,6 +168,9 @@ func (s *Service) begin(ctx context.Context, org accounts.Organization, id uuid.
 	}
 	if terms.RecurringFee == 0 {
 		return s.subscriptions.Activate(ctx, id)
+	}
+	if err := s.voidStale(ctx, sub); err != nil {
+		return err
 	}
 	invoice, err := s.firstInvoice(ctx, sub, terms)
 	if err != nil {
@@ -163,7 +185,7 @@ func (s *Service) firstInvoice(ctx context.Context, sub subscriptions.Subscripti
 		if err := tx.Exec(`SELECT 1 FROM subscriptions WHERE id = ? FOR UPDATE`, sub.ID).Error; err != nil {
 			return err
 		}
-		err := tx.PGX.QueryRow(ctx, `SELECT id FROM invoices WHERE subscription_id = $1 AND reason = 'first' AND state <> 'void' LIMIT 1`, sub.ID).Scan(&id)
+		err := tx.PGX.QueryRow(ctx, `SELECT id FROM invoices WHERE subscription_id = $1 AND reason = 'first' AND state <> 'void' AND period_start = $2 LIMIT 1`, sub.ID, sub.PeriodStart).Scan(&id)
 		if !postgres.IsNotFound(err) {
 			return err
 		}

@@ -22,7 +22,7 @@ const (
 	SeeComponents Permission = "components:see"
 )
 
-var customer = set(ReadOwn, ManageKeys)
+var customer = set(ReadOwn, ManageKeys, MoveClock)
 
 // roles says what each role may do. Staff roles belong to members of the
 // provider's organization.

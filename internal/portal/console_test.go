@@ -65,7 +65,20 @@ func TestSubscribeToAFreePlan(t *testing.T) {
 	b.post("/console/subscribe/"+w.free.ID.String()).expect(http.StatusSeeOther, "/console/keys")
 	b.get("/console/keys").expect(http.StatusOK, "", "You are subscribed to Weather Free. Now create a key")
 	b.get("/console/subscriptions").expect(http.StatusOK, "", "Weather Free", "Renews on 23 December 2026, free of charge.")
-	b.post("/console/subscribe/"+w.pro.ID.String()).expect(http.StatusConflict, "", "already has a subscription to Weather")
+	b.post("/console/subscribe/"+w.free.ID.String()).expect(http.StatusConflict, "", "on that plan already")
+}
+
+func TestAFreePlanGivesWayToAPaidOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.customer("ada@acme.example")
+	b.post("/console/subscribe/"+w.free.ID.String()).expect(http.StatusSeeOther, "/console/keys")
+	page := b.post("/console/subscribe/"+w.pro.ID.String()).expect(http.StatusSeeOther, "").location
+	b.get("/console/subscriptions").expect(http.StatusOK, "", "Weather Free", "Active") // until the other is paid
+	_, back := w.stripe.SubmitCheckout(page, simtest.CardWorks)
+	b.get(back).expect(http.StatusSeeOther, "")
+	b.get("/console/subscriptions").expect(http.StatusOK, "", "Weather Pro", "Active", "Ended")
+	b.post("/console/subscribe/"+w.free.ID.String()).expect(http.StatusConflict, "", "already has a subscription to Weather")
 }
 
 func TestSubscribeToAPaidPlanThroughCheckout(t *testing.T) {

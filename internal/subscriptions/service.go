@@ -40,6 +40,13 @@ func (s *Service) Choose(ctx context.Context, in Choice) (sub Subscription, err 
 		if err := refuseOverlap(tx, in); err != nil {
 			return err
 		}
+		var same int64
+		if err := tx.Raw(`SELECT count(*) FROM subscriptions WHERE application_id = ? AND plan_version_id = ? AND state IN ('active', 'unpaid')`, in.Application, in.PlanVersion).Scan(&same).Error; err != nil {
+			return err
+		}
+		if same > 0 {
+			return problem.Conflict("This application is on that plan already.")
+		}
 		err := tx.Where("application_id = ? AND plan_version_id = ? AND state = 'pending'", in.Application, in.PlanVersion).First(&sub).Error
 		if err == nil || !postgres.IsNotFound(err) {
 			return err
@@ -50,12 +57,16 @@ func (s *Service) Choose(ctx context.Context, in Choice) (sub Subscription, err 
 	return sub, err
 }
 
+// free is the condition that subscription s is on terms that charge nothing.
+// Such a subscription gives way to another to the same API versions.
+const free = `EXISTS (SELECT FROM plan_versions v WHERE v.id = s.plan_version_id AND v.recurring_fee = 0 AND NOT EXISTS (SELECT FROM price_components c WHERE c.plan_version_id = v.id))`
+
 func refuseOverlap(tx *postgres.Tx, in Choice) error {
 	var name string
 	err := tx.Raw(`
 		SELECT p.name FROM subscriptions s JOIN product_versions have ON have.product_id = s.product_id
 		JOIN product_versions want ON want.version_id = have.version_id AND want.product_id = ? JOIN products p ON p.id = s.product_id
-		WHERE s.application_id = ? AND s.state IN ('active', 'unpaid') LIMIT 1`, in.Product, in.Application).Scan(&name).Error
+		WHERE s.application_id = ? AND s.state IN ('active', 'unpaid') AND NOT `+free+` LIMIT 1`, in.Product, in.Application).Scan(&name).Error
 	if err == nil && name != "" {
 		err = problem.Conflict("This application already has a subscription to %s. End that one first, or use another application.", name)
 	}
@@ -91,10 +102,16 @@ func (s *Service) find(ctx context.Context, where string, arg any) (sub Subscrip
 }
 
 // Begin gives a pending subscription its first billing period, from now, unless
-// it has one. It stays pending until Activate.
-func (s *Service) Begin(ctx context.Context, id uuid.UUID, loc *time.Location) (sub Subscription, err error) {
+// it has one that began less than stale ago. It stays pending until Activate.
+func (s *Service) Begin(ctx context.Context, id uuid.UUID, loc *time.Location, stale time.Duration) (sub Subscription, err error) {
 	err = s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
-		if sub, err = s.lock(tx, id); err != nil || sub.PeriodStart != nil {
+		if sub, err = s.lock(tx, id); err != nil || sub.State != Pending {
+			return err
+		}
+		if sub.PeriodStart != nil && s.clock.Now().Sub(*sub.PeriodStart) < stale {
+			return nil
+		}
+		if err := tx.Exec(`DELETE FROM billing_periods WHERE subscription_id = ?`, id).Error; err != nil {
 			return err
 		}
 		now := s.clock.Now().Truncate(time.Second)
@@ -136,6 +153,11 @@ func (s *Service) Suspend(ctx context.Context, id uuid.UUID) error {
 // other it is left as it is.
 func (s *Service) setState(ctx context.Context, id uuid.UUID, state string, from ...string) error {
 	err := s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
+		if state == Active {
+			if err := s.giveWay(tx, id); err != nil {
+				return err
+			}
+		}
 		res := tx.Exec(`UPDATE subscriptions SET state = ? WHERE id = ? AND state IN ? AND period_start IS NOT NULL`, state, id, from)
 		if res.Error != nil || res.RowsAffected == 0 {
 			return res.Error
@@ -150,6 +172,15 @@ func (s *Service) setState(ctx context.Context, id uuid.UUID, state string, from
 		return problem.Conflict("This application already has a subscription to this product.")
 	}
 	return err
+}
+
+// giveWay ends the free subscriptions that the one about to begin replaces.
+func (s *Service) giveWay(tx *postgres.Tx, id uuid.UUID) error {
+	return tx.Exec(`
+		UPDATE subscriptions s SET state = 'ended', ended_at = ? FROM subscriptions next
+		WHERE next.id = ? AND next.state = 'pending' AND s.application_id = next.application_id AND s.id <> next.id AND s.state = 'active' AND `+free+`
+			AND EXISTS (SELECT FROM product_versions have JOIN product_versions want ON want.version_id = have.version_id
+				WHERE have.product_id = s.product_id AND want.product_id = next.product_id)`, s.clock.Now(), id).Error
 }
 
 // CancelAtEnd ends the subscription when its present period ends, or takes that back.
@@ -241,10 +272,12 @@ func (s *Service) end(ctx context.Context, tx *postgres.Tx, sub Subscription) er
 	return audit.Write(ctx, tx, s.clock.Now(), audit.Event{Org: sub.OrgID, Action: "subscription.ended", Object: "subscription", ID: sub.ID.String()})
 }
 
-// DuePeriods lists periods that ended before the given moment and are not yet closed, oldest first.
+// DuePeriods lists periods that ended before the given moment and are not yet
+// closed, oldest first. What was never paid for in advance is never due.
 func (s *Service) DuePeriods(ctx context.Context, endedBefore time.Time, most int) (out []BillingPeriod, err error) {
 	err = s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
-		return tx.Where("closed_batch IS NULL AND ends_at <= ?", endedBefore).Order("ends_at, subscription_id").Limit(most).Find(&out).Error
+		return tx.Raw(`SELECT b.* FROM billing_periods b JOIN subscriptions s ON s.id = b.subscription_id
+			WHERE b.closed_batch IS NULL AND b.ends_at <= ? AND s.state <> 'pending' ORDER BY b.ends_at, b.subscription_id LIMIT ?`, endedBefore, most).Scan(&out).Error
 	})
 	return out, err
 }

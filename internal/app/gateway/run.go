@@ -86,7 +86,12 @@ func assemble(ctx context.Context, cfg Config, logger *slog.Logger) (*program, e
 		db.Close()
 		return nil, err
 	}
-	p.leases = &lease.Postgres{Pool: db, Gateway: cfg.ID, Process: uuid.New(), Now: p.clock.Now}
+	holder, err := folderID(cfg.DataDir)
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	p.leases = &lease.Postgres{Pool: db, Gateway: holder, Process: uuid.New(), Now: p.clock.Now}
 	p.shipper = metering.NewShipper(p.spool, db, cfg.ID, p.clock.Now, logger, p.registry)
 	p.views = snapshot.NewHolder(db, filepath.Join(cfg.DataDir, "view.gob"), logger, func(v *snapshot.View) {
 		if cfg.TestClock {
@@ -247,4 +252,22 @@ func (p *program) parts() []telemetry.Part {
 			return state(p.pool.Ping(ctx) == nil, telemetry.Degraded, "out of reach; calls go on from memory and usage stays on disk")
 		}},
 	}
+}
+
+// folderID names who holds quota leases: the data folder, in whose spool their
+// spending is recorded. Two gateways of one name thus never settle each other's.
+func folderID(dir string) (string, error) {
+	name := filepath.Join(dir, "id")
+	data, err := os.ReadFile(name)
+	if err == nil && len(data) > 0 {
+		return string(data), nil
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("the gateway's data folder: %w", err)
+	}
+	id := uuid.NewString()
+	if err := os.WriteFile(name, []byte(id), 0o600); err != nil {
+		return "", fmt.Errorf("the gateway's data folder: %w", err)
+	}
+	return id, nil
 }

@@ -32,8 +32,9 @@ type Config struct {
 	TestClock           bool           `env:"TEST_CLOCK"` // follow the movable clock; refused with a live Stripe key
 
 	// Set by cmd/tollgate alone; no environment reaches them.
-	Demo    bool
-	Samples []SampleAccount
+	Demo         bool
+	Samples      []SampleAccount
+	OwnListeners []string // of the other programs in this process
 }
 
 // SampleAccount is one of the demo's people.

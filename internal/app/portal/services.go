@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"time"
 
@@ -162,5 +163,13 @@ func (s *Services) parts() []telemetry.Part {
 }
 
 // importGuard lets documents be fetched from public addresses, and from the
-// networks that an operator has named.
-func importGuard(cfg Config) *outbound.Guard { return outbound.Networks(cfg.ImportNetworks, nil) }
+// networks that an operator has named, but never from our own listeners.
+func importGuard(cfg Config) *outbound.Guard {
+	var own []netip.AddrPort
+	for _, listen := range append([]string{cfg.Listen, cfg.PrivateListen}, cfg.OwnListeners...) {
+		if a, err := netip.ParseAddrPort(listen); err == nil {
+			own = append(own, a)
+		}
+	}
+	return outbound.Networks(cfg.ImportNetworks, own)
+}
