@@ -547,7 +547,7 @@ func Publication(l layout.Props, p PublicationProps) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if p.Failed != "" {
-				templ_7745c5c3_Err = component.Flash(component.FlashProps{Message: "It could not be published.", Detail: p.Failed, Tone: component.Bad}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = component.Flash(component.FlashProps{Message: "It could not be published.", Detail: p.Failed, Tone: component.Bad, Link: "Submit a corrected document", LinkURL: "/studio/apis/new"}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -2,12 +2,14 @@ package console
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
 	"tollgate/internal/accounts"
 	"tollgate/internal/billing"
 	"tollgate/internal/invoices"
+	"tollgate/internal/keys"
 	"tollgate/internal/metering"
 	"tollgate/internal/portal/format"
 	"tollgate/internal/portal/request"
@@ -55,8 +57,13 @@ func (c *Console) Dashboard(r *request.Request) error {
 	return r.Page(page.Dashboard(r.Layout("Overview"), props))
 }
 
-// steps are the way to the first call, with a button on the next one.
+// steps are the way to the first call, with a button on the next one; none for
+// those who have made it, however long ago.
 func (c *Console) steps(r *request.Request) ([]page.StartStep, error) {
+	all, err := c.Keys.List(r.Ctx(), r.Identity.Organization)
+	if err != nil || slices.ContainsFunc(all, func(k keys.Listed) bool { return k.LastUsedAt != nil }) {
+		return nil, err
+	}
 	next, err := c.start(r)
 	if err != nil {
 		return nil, err

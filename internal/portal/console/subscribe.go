@@ -58,7 +58,22 @@ func (c *Console) confirm(r *request.Request, offer plans.Offer, product plans.P
 	if props.NeedsCard {
 		props.Button = "Continue to card"
 	}
-	return props, nil
+	held, err := c.held(r, product.ID)
+	if err == nil && held != "" {
+		props.Action, props.Error = "", "You hold "+product.Name+" "+held+" already, and one plan of a product at a time. Cancel it first; this one can begin when its period is over."
+	}
+	return props, err
+}
+
+// held is the plan of a product that is subscribed to now; empty for none.
+func (c *Console) held(r *request.Request, product uuid.UUID) (string, error) {
+	all, err := c.Subscriptions.List(r.Ctx(), r.Identity.Organization)
+	for _, s := range all {
+		if s.ProductID == product && (s.State == subscriptions.Active || s.State == subscriptions.Unpaid) {
+			return s.PlanName, nil
+		}
+	}
+	return "", err
 }
 
 func then(t plans.Terms, end string) string {

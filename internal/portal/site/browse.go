@@ -66,13 +66,14 @@ func (p *Pages) showcase(r *request.Request, props *page.LandingProps) error {
 	props.Curl = component.CodeProps{ID: "landing-curl", Title: ref.Entry.Name + ": " + operationTitle(ref.Operation.Summary, ref.Operation.Method, ref.Operation.Path), Code: component.Highlight("bash", samples[0].Code)}
 	if answer := exampleResponse(ref.Operation, "landing-response"); answer != nil {
 		props.Response = *answer
+		props.Response.Title = "Example response"
 	}
 	offerings, err := p.Plans.OfferingsOf(r.Ctx(), ref.Entry.Version.ID)
 	if err != nil {
 		return err
 	}
 	if free, found := freePlan(offerings); found {
-		props.Lead = "Create an account, confirm the free plan, copy the key: the call beside works. No card, no mail to wait for."
+		props.Lead = "Create an account, confirm the free plan, copy the key, and this call works. No card, no mail to wait for."
 		props.Primary.Label, props.Primary.URL = "Get a free key", "/signup?next="+url.QueryEscape(SubscribeURL(free))
 	}
 	return nil

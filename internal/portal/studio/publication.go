@@ -134,7 +134,7 @@ func (p *Pages) publicationProps(r *request.Request, pub catalog.Publication) (p
 		StatusURL: publicationURL(pub) + "/status", RefreshURL: r.HTTP().URL.RequestURI(), FindingsNote: findingsNote(pub),
 	}
 	if pub.State == catalog.Invalid {
-		props.Failed = "Correct what is marked as an error in the document, then submit it again."
+		props.Failed = "Correct what is marked as an error in the document."
 	}
 	if pub.FindingsOmitted > 0 {
 		props.FindingsNote += ", and " + format.Counted(int64(pub.FindingsOmitted), "more of the same kind", "more of the same kinds")
