@@ -58,22 +58,30 @@ func (c *Console) confirm(r *request.Request, offer plans.Offer, product plans.P
 	if props.NeedsCard {
 		props.Button = "Continue to card"
 	}
-	held, err := c.held(r, product.ID)
-	if err == nil && held != "" {
-		props.Action, props.Error = "", "You hold "+product.Name+" "+held+" already, and one plan of a product at a time. Cancel it first; this one can begin when its period is over."
+	held, free, err := c.held(r, product.ID)
+	switch {
+	case held == nil:
+	case held.PlanID == offer.ID:
+		props.Action, props.Error = "", "This application is on this plan already."
+	case free:
+		props.Then = "Your plan " + held.PlanName + " ends when this one begins. " + props.Then
+	default:
+		props.Action, props.Error = "", "You hold "+product.Name+" "+held.PlanName+" already, and one plan of a product at a time. Cancel it first; this one can begin when its period is over."
 	}
 	return props, err
 }
 
-// held is the plan of a product that is subscribed to now; empty for none.
-func (c *Console) held(r *request.Request, product uuid.UUID) (string, error) {
+// held is the subscription to a product that runs now, and whether it gives way
+// because it is free; nil for none.
+func (c *Console) held(r *request.Request, product uuid.UUID) (sub *subscriptions.Listed, free bool, err error) {
 	all, err := c.Subscriptions.List(r.Ctx(), r.Identity.Organization)
-	for _, s := range all {
+	for i, s := range all {
 		if s.ProductID == product && (s.State == subscriptions.Active || s.State == subscriptions.Unpaid) {
-			return s.PlanName, nil
+			terms, err := c.Plans.TermsOf(r.Ctx(), s.PlanVersionID)
+			return &all[i], terms[s.PlanVersionID].Free(), err
 		}
 	}
-	return "", err
+	return nil, false, err
 }
 
 func then(t plans.Terms, end string) string {
