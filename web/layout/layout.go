@@ -2,6 +2,7 @@
 package layout
 
 import (
+	"net/url"
 	"strings"
 
 	"tollgate/web/component"
@@ -136,6 +137,15 @@ func (p Props) places() []NavItem {
 		}
 	}
 	return all
+}
+
+// comeBack is the address of a form that leads back to this page; the front page
+// is no place to come back to.
+func (p Props) comeBack(form string) string {
+	if p.Path == "" || p.Path == "/" {
+		return form
+	}
+	return form + "?next=" + url.QueryEscape(p.Path)
 }
 
 func (p Props) title() string {

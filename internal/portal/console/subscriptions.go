@@ -60,6 +60,8 @@ func subscriptionRow(s subscriptions.Listed, t plans.Terms) page.SubscriptionRow
 		return row
 	case t.Free():
 		row.Next = "Renews on " + end + ", free of charge."
+	case len(t.Components) == 0:
+		row.Next = "Renews on " + end + " for " + format.Money(t.RecurringFee, t.Currency) + "."
 	default:
 		row.Next = "Renews on " + end + " for " + format.Money(t.RecurringFee, t.Currency) + " and the calls of the period."
 	}

@@ -145,6 +145,9 @@ func (p *Pages) API(r *request.Request) error {
 	if len(offerings) > 0 {
 		props.Subscribe = component.LinkButtonProps{Label: "See plans", URL: "/pricing/" + offerings[0].Slug, Kind: component.Primary}
 	}
+	if len(offerings) == 0 && permissions.Allows(r.Identity.Role, permissions.ManageCatalog) {
+		props.Subscribe = component.LinkButtonProps{Label: "Make a product of it", URL: "/studio/products/new", Kind: component.Primary}
+	}
 	for i, t := range tags {
 		props.Tags = append(props.Tags, tagGroup(e.Slug, i, t))
 	}
