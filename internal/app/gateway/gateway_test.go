@@ -35,7 +35,7 @@ const (
 // bundle is a running gateway with a database of its own and an upstream that
 // keeps what it was sent.
 type bundle struct {
-	t        *testing.T
+	t        testing.TB
 	db       *pgxpool.Pool
 	url      string
 	upstream *upstream
@@ -51,7 +51,7 @@ type upstream struct {
 	seen []*http.Request
 }
 
-func newUpstream(t *testing.T) *upstream {
+func newUpstream(t testing.TB) *upstream {
 	u := &upstream{}
 	u.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -75,7 +75,7 @@ func (u *upstream) calls() []*http.Request {
 	return append([]*http.Request{}, u.seen...)
 }
 
-func freePort(t *testing.T) string {
+func freePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -87,7 +87,7 @@ func freePort(t *testing.T) string {
 
 // setup starts a gateway in front of an API with operations GET /things,
 // POST /things, GET /things/{id} and GET /fail under the prefix /shop.
-func setup(t *testing.T) *bundle {
+func setup(t testing.TB) *bundle {
 	t.Helper()
 	url := pgtest.URL(t)
 	db, err := pool.Open(context.Background(), url, pool.Staff, 4)
