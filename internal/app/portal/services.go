@@ -143,22 +143,22 @@ func withHealth(pages http.Handler, parts []telemetry.Part) http.Handler {
 }
 
 func (s *Services) parts() []telemetry.Part {
-	ask := func(sql string, detail string, bad telemetry.State) func(context.Context) (telemetry.State, string) {
+	ask := func(sql string, before time.Duration, detail string, bad telemetry.State) func(context.Context) (telemetry.State, string) {
 		return func(ctx context.Context) (telemetry.State, string) {
 			ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 			defer cancel()
 			var ok bool
-			if err := s.DB.StaffPool().QueryRow(ctx, sql).Scan(&ok); err != nil || !ok {
+			if err := s.DB.StaffPool().QueryRow(ctx, sql, s.Clock.Real().Add(-before)).Scan(&ok); err != nil || !ok {
 				return bad, detail
 			}
 			return telemetry.Healthy, ""
 		}
 	}
 	return []telemetry.Part{
-		{Name: "database", Check: ask(`SELECT true`, "the database does not answer", telemetry.Down)},
-		{Name: "jobs", Check: ask(`SELECT NOT EXISTS (SELECT FROM river_job WHERE state = 'discarded' OR (state = 'retryable' AND attempt > 3))`, "background work keeps failing", telemetry.Degraded)},
-		{Name: "stripe", Check: ask(`SELECT NOT EXISTS (SELECT FROM stripe_events WHERE applied_at IS NULL AND received_at < now() - interval '10 minutes')`, "webhooks wait to be applied", telemetry.Degraded)},
-		{Name: "gateways", Check: ask(`SELECT EXISTS (SELECT FROM gateways WHERE seen_at > now() - interval '30 seconds')`, "no gateway has reported for 30 seconds", telemetry.Degraded)},
+		{Name: "database", Check: ask(`SELECT $1::timestamptz IS NOT NULL`, 0, "the database does not answer", telemetry.Down)},
+		{Name: "jobs", Check: ask(`SELECT NOT EXISTS (SELECT FROM river_job WHERE state = 'discarded' OR (state = 'retryable' AND attempt > 3 AND created_at < $1))`, time.Minute, "background work keeps failing", telemetry.Degraded)},
+		{Name: "stripe", Check: ask(`SELECT NOT EXISTS (SELECT FROM stripe_events WHERE applied_at IS NULL AND received_at < $1)`, 10*time.Minute, "webhooks wait to be applied", telemetry.Degraded)},
+		{Name: "gateways", Check: ask(`SELECT EXISTS (SELECT FROM gateways WHERE seen_at > $1)`, 30*time.Second, "no gateway has reported for 30 seconds", telemetry.Degraded)},
 	}
 }
 
