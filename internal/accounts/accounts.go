@@ -66,7 +66,7 @@ type SignUp struct {
 }
 
 const (
-	minPassword = 10
+	minPassword = 12
 	maxPassword = 200 // bounds the work of hashing
 )
 

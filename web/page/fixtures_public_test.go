@@ -44,7 +44,7 @@ func publicFixtures() []fixture {
 		{name: "problem-empty", path: "/problems/x", anon: true, page: with(Problem, ProblemProps{Code: "x", Title: "Unknown"})},
 		{name: "signup", anon: true, page: with(SignUp, AuthProps{})},
 		{name: "signup-refused", anon: true, page: with(SignUp, AuthProps{Email: "ada@nordlicht", EmailError: "That is not an address.", PasswordError: "Use at least 12 characters.", Next: "/apis/weather"})},
-		{name: "login", anon: true, page: with(Login, AuthProps{Email: "ada@nordlicht.example", Error: "Email or password is wrong.", Accounts: []component.Fact{{Name: "Developer", Value: "ada@nordlicht.example", Mono: true}}})},
+		{name: "login", anon: true, page: with(Login, AuthProps{Email: "ada@nordlicht.example", Error: "Email or password is wrong.", People: []SamplePerson{{Who: "Developer", Email: "ada@nordlicht.example", Password: "sample"}, {Who: "Finance", Email: "finance@nordlicht.example", Password: "sample"}}})},
 		{name: "error", anon: true, page: with(Error, ErrorProps{Status: "404", Title: "This page does not exist", Message: "The address may be mistyped, or the API may have been retired.", RequestID: "req_01JD9X2K7MZQ4T", Action: link("Browse the APIs", "/apis")})},
 		{name: "error-empty", anon: true, page: with(Error, ErrorProps{Status: "500", Title: "Something broke on our side"})},
 		{name: "components", path: "/-/components", anon: true, page: func(l layout.Props) templ.Component { return Components(l) }},

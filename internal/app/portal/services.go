@@ -30,7 +30,7 @@ import (
 	"tollgate/internal/postgres"
 	"tollgate/internal/subscriptions"
 	"tollgate/internal/telemetry"
-	"tollgate/web/component"
+	"tollgate/web/page"
 )
 
 // Services are the portal's use cases, assembled once.
@@ -81,9 +81,9 @@ func assemble(cfg Config, db *postgres.DB, logger *slog.Logger) (*Services, erro
 }
 
 func (s *Services) screens() portal.Screens {
-	var samples []component.Fact
+	var samples []page.SamplePerson
 	for _, a := range s.cfg.Samples {
-		samples = append(samples, component.Fact{Name: a.Who, Value: a.Email + " · " + a.Password})
+		samples = append(samples, page.SamplePerson{Who: a.Who, Email: a.Email, Password: a.Password})
 	}
 	screens := portal.Screens{
 		Auth: &site.Auth{Accounts: s.Accounts, Samples: samples, Home: portal.Home},

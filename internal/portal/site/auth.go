@@ -9,14 +9,13 @@ import (
 	"tollgate/internal/accounts"
 	"tollgate/internal/portal/request"
 	"tollgate/internal/problem"
-	"tollgate/web/component"
 	"tollgate/web/page"
 )
 
 // Auth is signing up, in and out.
 type Auth struct {
 	Accounts *accounts.Service
-	Samples  []component.Fact    // sample people, in demo mode only
+	Samples  []page.SamplePerson // in demo mode only
 	Home     func(string) string // a role's first page
 }
 
@@ -25,7 +24,7 @@ func (a *Auth) form(r *request.Request, other string) page.AuthProps {
 	if next == "" {
 		next = r.Form("next")
 	}
-	p := page.AuthProps{Email: r.Form("email"), Next: request.Next(next, ""), OtherURL: other, Accounts: a.Samples}
+	p := page.AuthProps{Email: r.Form("email"), Next: request.Next(next, ""), OtherURL: other, People: a.Samples}
 	if p.Next != "" {
 		p.OtherURL += "?next=" + url.QueryEscape(p.Next)
 	}
