@@ -1,7 +1,6 @@
 package portal
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -28,11 +27,15 @@ func notFound(*request.Request) error { return problem.NotFound("page") }
 // the route's permission, binds the tenant, and renders errors.
 func (s *Server) serve(rt Route) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		if route, ok := c.Request.Context().Value(keyRoute).(*string); ok {
+		ctx := c.Request.Context()
+		if route, ok := ctx.Value(keyRoute).(*string); ok {
 			*route = rt.Path
 		}
-		r := request.New(c, c.Request.Context(), s.session)
-		err := s.authorize(c, rt, &r)
+		r := request.New(c, ctx, s.session)
+		r.ID, _ = ctx.Value(keyRequestID).(string)
+		r.Nonce, _ = ctx.Value(keyNonce).(string)
+		r.Frame = s.frame
+		err := s.admit(c, rt, r)
 		if err == nil {
 			err = rt.Handle(r)
 		}
@@ -47,43 +50,33 @@ func (s *Server) serve(rt Route) gin.HandlerFunc {
 
 var errToLogin = errors.New("sign in first")
 
-// authorize identifies the caller and checks rt's permission.
-func (s *Server) authorize(c *gin.Context, rt Route, r **request.Request) error {
-	ctx := c.Request.Context()
-	next := request.New(c, ctx, s.session)
-	next.ID, _ = ctx.Value(keyRequestID).(string)
-	next.Nonce, _ = ctx.Value(keyNonce).(string)
-	next.Frame = s.frame
-	*r = next
+// admit identifies the caller, checks rt's permission, and binds the request to
+// the tenancy that the permission gives.
+func (s *Server) admit(c *gin.Context, rt Route, r *request.Request) error {
+	ctx := r.Ctx()
 	if rt.Needs == permissions.Gateway {
 		caller, err := identity.Verify(s.cfg.IdentitySecret, c.GetHeader(identity.Header), s.clock.Real())
 		if err != nil {
 			return problem.New("unauthenticated", "Call this through the gateway, with an API key: it signs who is calling.")
 		}
-		next.Caller = caller
-		return s.bind(c, next, postgres.AsMember(ctx, caller.Organization, uuid.Nil))
+		r.Caller = caller
+		r.Bind(postgres.AsMember(ctx, caller.Organization, uuid.Nil))
+		return nil
 	}
 	user, err := uuid.Parse(s.session.GetString(ctx, accounts.SessionUser))
 	if err == nil {
-		if next.Identity, err = s.accounts.Identify(ctx, user); err != nil {
+		if r.Identity, err = s.accounts.Identify(ctx, user); err != nil {
 			return err
 		}
 	}
-	if !permissions.Allows(next.Identity.Role, rt.Needs) {
-		return s.refuse(c, next)
+	if !permissions.Allows(r.Identity.Role, rt.Needs) {
+		return s.refuse(c, r)
 	}
 	if permissions.NeedsStaff(rt.Needs) {
-		return s.bind(c, next, postgres.AsStaff(ctx))
+		r.Bind(postgres.AsStaff(ctx))
+	} else {
+		r.Bind(postgres.AsMember(ctx, r.Identity.Organization, r.Identity.User))
 	}
-	return s.bind(c, next, postgres.AsMember(ctx, next.Identity.Organization, next.Identity.User))
-}
-
-// bind gives the handler a context in the tenancy of its route.
-func (s *Server) bind(c *gin.Context, r *request.Request, ctx context.Context) error {
-	c.Request = c.Request.WithContext(ctx)
-	id, nonce, frame, who, caller := r.ID, r.Nonce, r.Frame, r.Identity, r.Caller
-	*r = *request.New(c, ctx, s.session)
-	r.ID, r.Nonce, r.Frame, r.Identity, r.Caller = id, nonce, frame, who, caller
 	return nil
 }
 

@@ -45,6 +45,12 @@ func New(c *gin.Context, ctx context.Context, session *scs.SessionManager) *Requ
 	return &Request{gin: c, ctx: ctx, session: session}
 }
 
+// Bind puts the request into a tenancy: what its handler sees of the database.
+func (r *Request) Bind(ctx context.Context) {
+	r.ctx = ctx
+	r.gin.Request = r.gin.Request.WithContext(ctx)
+}
+
 // Ctx is the request's context: cancelled when the client leaves, and bound to
 // the tenant that the route's permission gives.
 func (r *Request) Ctx() context.Context { return r.ctx }
