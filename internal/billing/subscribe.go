@@ -51,16 +51,11 @@ func (s *Service) Subscribe(ctx context.Context, who accounts.Identity, applicat
 	return Next{Subscription: sub.ID}, s.begin(staff, org, sub.ID)
 }
 
-// openCheckout opens the page that stores a card. A double click gets the same page.
+// openCheckout opens the page that stores a card for a subscription. A double
+// click gets the same page.
 func (s *Service) openCheckout(ctx context.Context, org accounts.Organization, sub subscriptions.Subscription, currency string) (stripe.CheckoutSession, error) {
-	customer, err := s.ensureCustomer(ctx, org)
-	if err != nil {
-		return stripe.CheckoutSession{}, err
-	}
-	session, err := s.stripe.CreateSetupCheckout(ctx, stripe.SetupInput{
-		CustomerID: customer, Currency: currency,
-		SuccessURL: s.publicURL + "/console/checkout/return?session_id={CHECKOUT_SESSION_ID}", CancelURL: s.publicURL + "/console/billing",
-		Metadata:       map[string]string{"organization": org.ID.String(), "subscription": sub.ID.String()},
+	session, err := s.storeCardAt(ctx, org, stripe.SetupInput{
+		Currency: currency, Metadata: map[string]string{"subscription": sub.ID.String()},
 		IdempotencyKey: "setup-" + sub.ID.String() + "-" + fingerprint(sub.CheckoutSessionID) + s.clock.Now().Format("-20060102"),
 	})
 	if err != nil {
@@ -76,17 +71,23 @@ func (s *Service) OpenCardUpdate(ctx context.Context, who accounts.Identity) (st
 	if err != nil {
 		return "", err
 	}
-	customer, err := s.ensureCustomer(staff, org)
-	if err != nil {
-		return "", err
-	}
-	session, err := s.stripe.CreateSetupCheckout(ctx, stripe.SetupInput{
-		CustomerID: customer, Currency: "usd", // any: it only decides which ways to pay are offered
-		SuccessURL: s.publicURL + "/console/checkout/return?session_id={CHECKOUT_SESSION_ID}", CancelURL: s.publicURL + "/console/billing",
-		Metadata:       map[string]string{"organization": org.ID.String()},
+	session, err := s.storeCardAt(staff, org, stripe.SetupInput{
+		Currency: "usd", Metadata: map[string]string{}, // any currency: it only decides which ways to pay are offered
 		IdempotencyKey: "card-" + uuid.NewString(), // each click may open a page: nothing is charged
 	})
 	return session.URL, err
+}
+
+// storeCardAt opens a Checkout page for an organization; it returns to the console.
+func (s *Service) storeCardAt(ctx context.Context, org accounts.Organization, in stripe.SetupInput) (stripe.CheckoutSession, error) {
+	customer, err := s.ensureCustomer(ctx, org)
+	if err != nil {
+		return stripe.CheckoutSession{}, err
+	}
+	in.CustomerID, in.Metadata["organization"] = customer, org.ID.String()
+	in.SuccessURL = s.publicURL + "/console/checkout/return?session_id={CHECKOUT_SESSION_ID}"
+	in.CancelURL = s.publicURL + "/console/billing"
+	return s.stripe.CreateSetupCheckout(ctx, in)
 }
 
 func fingerprint(s string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(s)))[:8] }

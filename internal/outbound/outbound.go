@@ -54,9 +54,6 @@ type Guard struct {
 	ports    []netip.AddrPort // our own listeners: never
 }
 
-// Public allows public addresses only.
-func Public() *Guard { return &Guard{} }
-
 // Networks allows public addresses and the given networks, but never metadata
 // addresses nor our own listeners.
 func Networks(networks []netip.Prefix, own []netip.AddrPort) *Guard {

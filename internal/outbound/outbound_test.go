@@ -18,19 +18,19 @@ func TestAddresses(t *testing.T) {
 		address string
 		allowed bool
 	}{
-		{Public(), "93.184.216.34:443", true},
-		{Public(), "[2606:2800:220:1::1]:443", true},
-		{Public(), "127.0.0.1:80", false},
-		{Public(), "[::ffff:127.0.0.1]:80", false},
-		{Public(), "[::1]:80", false},
-		{Public(), "[::127.0.0.1]:80", false},
-		{Public(), "[64:ff9b::a9fe:a9fe]:80", false},
-		{Public(), "[2002:7f00:1::]:80", false},
-		{Public(), "100.64.0.1:80", false},
-		{Public(), "192.0.0.1:80", false},
-		{Public(), "198.18.0.1:80", false},
-		{Public(), "0.0.0.0:80", false},
-		{Public(), "169.254.169.254:80", false},
+		{Networks(nil, nil), "93.184.216.34:443", true},
+		{Networks(nil, nil), "[2606:2800:220:1::1]:443", true},
+		{Networks(nil, nil), "127.0.0.1:80", false},
+		{Networks(nil, nil), "[::ffff:127.0.0.1]:80", false},
+		{Networks(nil, nil), "[::1]:80", false},
+		{Networks(nil, nil), "[::127.0.0.1]:80", false},
+		{Networks(nil, nil), "[64:ff9b::a9fe:a9fe]:80", false},
+		{Networks(nil, nil), "[2002:7f00:1::]:80", false},
+		{Networks(nil, nil), "100.64.0.1:80", false},
+		{Networks(nil, nil), "192.0.0.1:80", false},
+		{Networks(nil, nil), "198.18.0.1:80", false},
+		{Networks(nil, nil), "0.0.0.0:80", false},
+		{Networks(nil, nil), "169.254.169.254:80", false},
 		{loopback, "127.0.0.1:9000", true},
 		{loopback, "127.0.0.1:8080", false},
 		{loopback, "169.254.169.254:80", false},
@@ -49,7 +49,7 @@ func TestFetchRefusesWhatIsNotPublic(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { touched = true }))
 	t.Cleanup(srv.Close)
 	for _, url := range []string{srv.URL, strings.Replace(srv.URL, "127.0.0.1", "localhost", 1), "file:///etc/passwd", "http://user@example.com/"} {
-		if _, err := Public().Fetch(context.Background(), url, 10); err == nil {
+		if _, err := Networks(nil, nil).Fetch(context.Background(), url, 10); err == nil {
 			t.Errorf("%s was fetched", url)
 		}
 	}

@@ -35,11 +35,6 @@ var roles = map[string]map[Permission]bool{
 	"admin":     set(ManageCatalog, ReadInvoices, Review, Operate, SeeComponents, MoveClock),
 }
 
-// Roles lists the names of all roles.
-func Roles() []string {
-	return []string{"owner", "developer", "product", "finance", "operator", "admin"}
-}
-
 // Staff reports whether role belongs to the provider's organization: it works
 // across organizations.
 func Staff(role string) bool {

@@ -10,7 +10,6 @@ type Type struct {
 	Meaning string // what happened
 	Cause   string // the usual reason
 	Fix     string // what to do
-	Gateway bool   // the gateway answers with it
 }
 
 // URL is the address of the type's page, which is also its RFC 9457 identifier.
@@ -20,32 +19,32 @@ func (t Type) URL(portalURL string) string {
 
 // Types lists every problem in the order that the portal shows them.
 var Types = []Type{
-	{"missing-key", 401, "No API key", "The call carried no API key.", "The Authorization or X-API-Key header is missing.", "Send your key as “Authorization: Bearer <key>” or “X-API-Key: <key>”.", true},
-	{"ambiguous-key", 400, "More than one API key", "The call carried two different keys, so it is not clear who is calling.", "Both Authorization and X-API-Key are set, with different values.", "Send one key in one header.", true},
-	{"malformed-key", 401, "Malformed API key", "What was sent cannot be one of our keys: its checksum does not match.", "A character was lost or changed while copying, or the value is another service's key.", "Copy the whole key again; it starts with tg_live_ or tg_test_.", true},
-	{"invalid-key", 401, "Invalid API key", "The key is well formed but does not open anything: it is unknown, revoked or expired.", "The key was revoked or replaced, or its expiry has passed.", "Create a key in the console and use that one.", true},
-	{"not-subscribed", 403, "No subscription", "The key is good, but its application has no plan for this API.", "The application never subscribed, or its subscription has ended.", "Choose a plan on the API's page; the same key works at once.", true},
-	{"payment-required", 402, "Payment required", "The subscription is suspended because an invoice could not be paid.", "The card was declined or has expired.", "Update the card in the console under Billing; calls work again as soon as the invoice is paid.", true},
-	{"unknown-route", 404, "Unknown route", "No published API or operation answers to this method and path.", "A typing error in the path, or a method that the operation does not have.", "Compare method and path with the API's reference.", true},
-	{"bad-path", 400, "Ambiguous path", "The path could mean different things to different programs, so it was refused.", "It contains dot segments, encoded slashes, backslashes, doubled slashes, or a malformed escape or query.", "Send the path in its plain form.", true},
-	{"bad-request", 400, "Malformed request", "The request could not be read.", "A body that does not match its length, or a header that is not allowed.", "Check how the client builds the request.", true},
-	{"method-not-allowed", 405, "Method not allowed", "The gateway does not forward this method.", "CONNECT, TRACE and unknown methods are refused.", "Use a method that the reference lists.", true},
-	{"rate-limit-exceeded", 429, "Rate limit exceeded", "The application has used all calls that its plan allows in the present window.", "More calls per window than the plan includes.", "Wait for the seconds in Retry-After, or move to a larger plan.", true},
-	{"quota-exceeded", 429, "Quota exceeded", "The plan's calls for this billing period are used up.", "The plan has a hard quota, and it is spent.", "Move to a larger plan, or wait for the next period; X-Quota-Reset says when it begins.", true},
-	{"quota-unavailable", 429, "Quota cannot be confirmed", "The gateway could not confirm in time that quota is left.", "The usage database is out of reach or busy.", "Try again after the seconds in Retry-After; the call was not counted.", true},
-	{"metering-unavailable", 503, "Metering unavailable", "The gateway cannot record usage at present, so it forwards nothing that would have to be billed.", "Its disk is full or failing.", "Try again shortly; the operator has been alerted.", true},
-	{"upstream-unreachable", 502, "API unreachable", "The API behind the gateway did not answer.", "It is down, or refused the connection.", "Try again shortly. Calls without an answer are not billed.", true},
-	{"upstream-timeout", 504, "API timed out", "The API behind the gateway took too long.", "It is overloaded, or the request is very heavy.", "Try again later, or ask for less at once. Calls without an answer are not billed.", true},
-	{"starting", 503, "Gateway starting", "The gateway has not yet loaded what it needs to decide on calls.", "It was started a moment ago and its database is out of reach.", "Try again in a second.", true},
-	{"invalid", 422, "Invalid input", "Something in the request is not as it must be.", "The errors member names each field and what is wrong with it.", "Correct the fields and send it again.", false},
-	{"unauthenticated", 401, "Not signed in", "This needs a signed-in person or a verified caller.", "The session has ended, or the call did not come through the gateway.", "Sign in and try again.", false},
-	{"forbidden", 403, "Not allowed", "Your role does not allow this.", "The page or action belongs to another role.", "Ask an owner of your organization.", false},
-	{"not-found", 404, "Not found", "There is nothing at this address, or it is not yours to see.", "A stale link or a typing error.", "Go back and follow a link from there.", false},
-	{"conflict", 409, "Conflict", "The state of things does not allow this.", "Somebody else changed it meanwhile, or it was done already.", "Reload and look again.", false},
-	{"too-large", 413, "Too large", "The request is larger than what is accepted.", "The file or body exceeds the limit named in the message.", "Send less at once.", false},
-	{"too-many-attempts", 429, "Too many attempts", "There were too many failed attempts in a short time.", "Several wrong passwords in a row.", "Wait a little and try again.", false},
-	{"payment-declined", 402, "Payment declined", "The card could not be charged.", "The bank declined the payment.", "Use another card.", false},
-	{"internal", 500, "Something went wrong", "The fault is ours.", "An error that we did not foresee; it has been logged.", "Try again. If it stays, tell us the request id.", false},
+	{"missing-key", 401, "No API key", "The call carried no API key.", "The Authorization or X-API-Key header is missing.", "Send your key as “Authorization: Bearer <key>” or “X-API-Key: <key>”."},
+	{"ambiguous-key", 400, "More than one API key", "The call carried two different keys, so it is not clear who is calling.", "Both Authorization and X-API-Key are set, with different values.", "Send one key in one header."},
+	{"malformed-key", 401, "Malformed API key", "What was sent cannot be one of our keys: its checksum does not match.", "A character was lost or changed while copying, or the value is another service's key.", "Copy the whole key again; it starts with tg_live_ or tg_test_."},
+	{"invalid-key", 401, "Invalid API key", "The key is well formed but does not open anything: it is unknown, revoked or expired.", "The key was revoked or replaced, or its expiry has passed.", "Create a key in the console and use that one."},
+	{"not-subscribed", 403, "No subscription", "The key is good, but its application has no plan for this API.", "The application never subscribed, or its subscription has ended.", "Choose a plan on the API's page; the same key works at once."},
+	{"payment-required", 402, "Payment required", "The subscription is suspended because an invoice could not be paid.", "The card was declined or has expired.", "Update the card in the console under Billing; calls work again as soon as the invoice is paid."},
+	{"unknown-route", 404, "Unknown route", "No published API or operation answers to this method and path.", "A typing error in the path, or a method that the operation does not have.", "Compare method and path with the API's reference."},
+	{"bad-path", 400, "Ambiguous path", "The path could mean different things to different programs, so it was refused.", "It contains dot segments, encoded slashes, backslashes, doubled slashes, or a malformed escape or query.", "Send the path in its plain form."},
+	{"bad-request", 400, "Malformed request", "The request could not be read.", "A body that does not match its length, or a header that is not allowed.", "Check how the client builds the request."},
+	{"method-not-allowed", 405, "Method not allowed", "The gateway does not forward this method.", "CONNECT, TRACE and unknown methods are refused.", "Use a method that the reference lists."},
+	{"rate-limit-exceeded", 429, "Rate limit exceeded", "The application has used all calls that its plan allows in the present window.", "More calls per window than the plan includes.", "Wait for the seconds in Retry-After, or move to a larger plan."},
+	{"quota-exceeded", 429, "Quota exceeded", "The plan's calls for this billing period are used up.", "The plan has a hard quota, and it is spent.", "Move to a larger plan, or wait for the next period; X-Quota-Reset says when it begins."},
+	{"quota-unavailable", 429, "Quota cannot be confirmed", "The gateway could not confirm in time that quota is left.", "The usage database is out of reach or busy.", "Try again after the seconds in Retry-After; the call was not counted."},
+	{"metering-unavailable", 503, "Metering unavailable", "The gateway cannot record usage at present, so it forwards nothing that would have to be billed.", "Its disk is full or failing.", "Try again shortly; the operator has been alerted."},
+	{"upstream-unreachable", 502, "API unreachable", "The API behind the gateway did not answer.", "It is down, or refused the connection.", "Try again shortly. Calls without an answer are not billed."},
+	{"upstream-timeout", 504, "API timed out", "The API behind the gateway took too long.", "It is overloaded, or the request is very heavy.", "Try again later, or ask for less at once. Calls without an answer are not billed."},
+	{"starting", 503, "Gateway starting", "The gateway has not yet loaded what it needs to decide on calls.", "It was started a moment ago and its database is out of reach.", "Try again in a second."},
+	{"invalid", 422, "Invalid input", "Something in the request is not as it must be.", "The errors member names each field and what is wrong with it.", "Correct the fields and send it again."},
+	{"unauthenticated", 401, "Not signed in", "This needs a signed-in person or a verified caller.", "The session has ended, or the call did not come through the gateway.", "Sign in and try again."},
+	{"forbidden", 403, "Not allowed", "Your role does not allow this.", "The page or action belongs to another role.", "Ask an owner of your organization."},
+	{"not-found", 404, "Not found", "There is nothing at this address, or it is not yours to see.", "A stale link or a typing error.", "Go back and follow a link from there."},
+	{"conflict", 409, "Conflict", "The state of things does not allow this.", "Somebody else changed it meanwhile, or it was done already.", "Reload and look again."},
+	{"too-large", 413, "Too large", "The request is larger than what is accepted.", "The file or body exceeds the limit named in the message.", "Send less at once."},
+	{"too-many-attempts", 429, "Too many attempts", "There were too many failed attempts in a short time.", "Several wrong passwords in a row.", "Wait a little and try again."},
+	{"payment-declined", 402, "Payment declined", "The card could not be charged.", "The bank declined the payment.", "Use another card."},
+	{"internal", 500, "Something went wrong", "The fault is ours.", "An error that we did not foresee; it has been logged.", "Try again. If it stays, tell us the request id."},
 }
 
 // TypeOf finds the type named by code; an unknown code is internal.

@@ -250,15 +250,11 @@ func (s *Service) rollOne(ctx context.Context) (int, error) {
 }
 
 func roll(tx *postgres.Tx, sub Listed) error {
-	loc, err := time.LoadLocation(sub.TimeZone)
-	if err != nil {
-		loc = time.UTC
-	}
 	var number int
 	if err := tx.Raw(`SELECT max(number) FROM billing_periods WHERE subscription_id = ?`, sub.ID).Scan(&number).Error; err != nil {
 		return err
 	}
-	p := PeriodFrom(*sub.PeriodEnd, sub.AnchorDay, loc)
+	p := PeriodFrom(*sub.PeriodEnd, sub.AnchorDay, sub.Location())
 	if err := tx.Exec(`UPDATE subscriptions SET period_start = ?, period_end = ? WHERE id = ?`, p.Start, p.End, sub.ID).Error; err != nil {
 		return err
 	}

@@ -38,20 +38,13 @@ func Price(minor int64, currency string) string {
 	return strings.TrimSuffix(Money(minor, currency), ".00")
 }
 
-// Plain writes minor units as a bare number for files and form fields: 1049.00.
-func Plain(minor int64, currency string) string {
-	return decimal.New(minor, -Decimals(currency)).StringFixed(Decimals(currency))
-}
-
 // Rate writes a price per unit in decimal minor units, with as many decimals as
 // it has: $0.005, $1.50, $2.
 func Rate(minor decimal.Decimal, currency string) string {
 	return signed(ratePlain(minor, currency), currency)
 }
 
-// RatePlain writes a rate as a bare number for form fields: 0.005.
-func RatePlain(minor decimal.Decimal, currency string) string { return ratePlain(minor, currency) }
-
+// ratePlain writes a rate as a bare number: 0.005.
 func ratePlain(minor decimal.Decimal, currency string) string {
 	major := minor.Shift(-Decimals(currency))
 	if major.Equal(major.Truncate(0)) {
