@@ -99,7 +99,7 @@ func setup(t testing.TB) *bundle {
 	b.fixtures()
 	cfg := gateway.Config{
 		Listen: freePort(t), PrivateListen: freePort(t), ID: "test", DatabaseURL: url, DataDir: t.TempDir(), PortalURL: "http://portal.test", Pepper: pepper, IdentitySecret: secret,
-		UpstreamNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, UpstreamTimeout: 5 * time.Second, SpoolSegmentSlots: 64, SpoolMaxSegments: 64, DrainTimeout: 5 * time.Second,
+		UpstreamNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, UpstreamTimeout: 5 * time.Second, SpoolSegmentSlots: 64, SpoolMaxSegments: 64, DrainTimeout: 30 * time.Second,
 	}
 	b.url = "http://" + cfg.Listen
 	b.start(cfg)

@@ -10,6 +10,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -30,12 +31,19 @@ type Server struct {
 	Handler  http.Handler
 }
 
+// unusedGrace is how long a connection that has sent nothing may hold up a
+// drain. Browsers and HTTP clients open connections ahead of need, and
+// [http.Server.Shutdown] alone waits five seconds for each.
+const unusedGrace = time.Second
+
 // Until serves until ctx ends, or one server fails, then lets requests that are
 // under way finish for at most drain.
 func Until(ctx context.Context, drain time.Duration, servers ...Server) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, s := range servers {
+		var fresh unused
 		srv := &http.Server{
+			ConnState:         fresh.track,
 			Handler:           s.Handler,
 			ReadHeaderTimeout: 5 * time.Second,
 			IdleTimeout:       2 * time.Minute,
@@ -52,6 +60,7 @@ func Until(ctx context.Context, drain time.Duration, servers ...Server) error {
 			<-ctx.Done()
 			limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 			defer cancel()
+			defer time.AfterFunc(unusedGrace, fresh.close).Stop()
 			if err := srv.Shutdown(limit); err != nil {
 				return errors.Join(fmt.Errorf("not all requests finished within %s", drain), srv.Close())
 			}
@@ -59,4 +68,31 @@ func Until(ctx context.Context, drain time.Duration, servers ...Server) error {
 		})
 	}
 	return group.Wait()
+}
+
+// unused keeps the connections on which nothing has arrived yet.
+type unused struct {
+	mu    sync.Mutex
+	conns map[net.Conn]struct{}
+}
+
+func (u *unused) track(c net.Conn, state http.ConnState) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if state != http.StateNew {
+		delete(u.conns, c)
+		return
+	}
+	if u.conns == nil {
+		u.conns = map[net.Conn]struct{}{}
+	}
+	u.conns[c] = struct{}{}
+}
+
+func (u *unused) close() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for c := range u.conns {
+		_ = c.Close()
+	}
 }

@@ -1,0 +1,103 @@
+package serve_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"tollgate/internal/app/serve"
+)
+
+// start serves handler. It
+// returns the address, a stop that begins the drain, and Until's result.
+func start(t *testing.T, drain time.Duration, handler http.Handler) (addr string, stop func(), done <-chan error) {
+	t.Helper()
+	l, err := serve.Listen("127.0.0.1:0", "LISTEN")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	result := make(chan error, 1)
+	go func() { result <- serve.Until(ctx, drain, serve.Server{Listener: l, Handler: handler}) }()
+	return l.Addr().String(), cancel, result
+}
+
+func TestAConnectionThatWasNeverUsedDoesNotHoldUpTheDrain(t *testing.T) {
+	t.Parallel()
+	const drain = 4 * time.Second // net/http alone waits five for such a connection
+	addr, stop, done := start(t, drain, http.NotFoundHandler())
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	// connections are accepted in order: once this is answered, conn is known
+	resp, err := http.Get("http://" + addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	stop()
+	if err := <-done; err != nil {
+		t.Errorf("drained with %v", err)
+	}
+}
+
+func TestARequestUnderWayIsAnsweredBeforeTheEnd(t *testing.T) {
+	t.Parallel()
+	entered, release := make(chan struct{}), make(chan struct{})
+	addr, stop, done := start(t, 30*time.Second, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(entered)
+		<-release
+		_, _ = io.WriteString(w, "whole")
+	}))
+	answered := make(chan string, 1)
+	go func() {
+		resp, err := http.Get("http://" + addr)
+		if err != nil {
+			answered <- err.Error()
+			return
+		}
+		body, _ := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		answered <- string(body)
+	}()
+	<-entered
+	stop()
+	select {
+	case err := <-done:
+		t.Errorf("ended with a request under way: %v", err)
+	case <-time.After(10 * time.Millisecond):
+	}
+	close(release)
+	if got := <-answered; got != "whole" {
+		t.Errorf("the request under way got %q", got)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestARequestThatOutlastsTheDrainIsNamed(t *testing.T) {
+	t.Parallel()
+	entered, release := make(chan struct{}), make(chan struct{})
+	defer close(release)
+	addr, stop, done := start(t, time.Millisecond, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		close(entered)
+		<-release
+	}))
+	go func() {
+		if resp, err := http.Get("http://" + addr); err == nil {
+			_ = resp.Body.Close()
+		}
+	}()
+	<-entered
+	stop()
+	if err := <-done; err == nil {
+		t.Error("a drain that cut a request off ended without an error")
+	}
+}
