@@ -14,6 +14,8 @@ type checker struct {
 	seen  map[*node]bool
 	queue []task // references found on the way, so that chains do not nest calls
 	grade Severity
+
+	compared int // steps of comparing examples with schemas
 }
 
 type task struct {
@@ -129,6 +131,7 @@ func (c *checker) parameter(n *node) {
 	c.visit(n.get("schema"), (*checker).schema)
 	c.each(n, "content", (*checker).media)
 	c.each(n, "examples", (*checker).leaf)
+	c.examplesOf(n)
 }
 
 func (c *checker) body(n *node) { c.each(n, "content", (*checker).media) }
@@ -141,6 +144,7 @@ func (c *checker) response(n *node) {
 func (c *checker) media(n *node) {
 	c.visit(n.get("schema"), (*checker).schema)
 	c.each(n, "examples", (*checker).leaf)
+	c.examplesOf(n)
 }
 
 func (c *checker) leaf(*node) {}
@@ -166,6 +170,7 @@ func (c *checker) schema(n *node) {
 		c.visit(n.get(name), (*checker).schema)
 	}
 	c.schemaType(n)
+	c.examplesIn(n)
 }
 
 func (c *checker) schemaType(n *node) {

@@ -53,6 +53,11 @@ func TestGitHubsDescriptionIsPublishable(t *testing.T) {
 		t.Errorf("%d operations, want about 1,200", n)
 	}
 	sound(t, doc)
+	for _, want := range []string{"ambiguous-path", "example-mismatch"} { // both are there, as other readers say too
+		if !slices.ContainsFunc(doc.Findings, func(f Finding) bool { return f.Code == want && f.Severity == Warning && f.Line > 1 }) {
+			t.Errorf("no finding %s with its line among %d", want, len(doc.Findings))
+		}
+	}
 	if _, err := openapi3.NewLoader().LoadFromData(doc.JSON()); err != nil {
 		t.Errorf("another reader refuses the served JSON: %v", err)
 	}

@@ -207,6 +207,8 @@ func TestFindingsHaveTheirPlace(t *testing.T) {
 		{"an operationId twice", head + "paths:\n  /a:\n    " + get("x") + "  /b:\n    " + get("x"), Warning, "duplicate-operation-id", 8, 24, "/paths/~1b/get/operationId"},
 		{"a key twice", head + "paths:\n  /a:\n    " + get("x") + "    " + get("y"), Warning, "duplicate-key", 7, 5, "/paths/~1a/get"},
 		{"a parameter missing", head + "paths:\n  /a/{b}:\n    " + get("x"), Warning, "missing-path-parameter", 6, 5, "/paths/~1a~1{b}/get"},
+		{"paths that differ in a name", head + "paths:\n  /a/{b}:\n    " + get("a") + "  /a/{c}:\n    " + strings.Replace(get("b"), "get", "put", 1), Warning, "ambiguous-path", 7, 3, "/paths/~1a~1{c}"},
+		{"an example of another type", head + "paths:\n  /a:\n    get: {parameters: [{name: b, in: query, schema: {type: integer, example: many}}]}\n", Warning, "example-mismatch", 6, 78, "/paths/~1a/get/parameters/0/schema/example"},
 		{"an unknown type", head + "paths:\n  /a:\n    get: {parameters: [{name: b, in: query, schema: {type: int}}]}\n", Warning, "unknown-type", 6, 60, "/paths/~1a/get/parameters/0/schema/type"},
 		{"Swagger keeps its places", "swagger: '2.0'\ninfo: {title: T, version: '1'}\npaths:\n  /a:\n    post:\n      parameters:\n        - in: body\n          name: b\n          schema:\n            $ref: '#/definitions/X'\n", Error, "unresolved-ref", 10, 19, "/paths/~1a/post/parameters/0/schema/$ref"},
 	} {
@@ -228,6 +230,50 @@ func TestFindingsHaveTheirPlace(t *testing.T) {
 			var refused *NotPublishableError
 			if errors.As(err, &refused) != (c.severity == Error) || doc.Publishable() != (c.severity == Warning) {
 				t.Errorf("err %v, publishable %v", err, doc.Publishable())
+			}
+		})
+	}
+}
+
+func TestExamplesAreComparedWithTheirSchemas(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, schema, example string
+		want                  string // what the message says the schema says; empty: the example fits
+	}{
+		{"a number for a string", `{"type": "string"}`, `20.04`, "string"},
+		{"a whole number for a number", `{"type": "number"}`, `1`, ""},
+		{"a whole number written with a point", `{"type": "integer"}`, `1.0`, ""},
+		{"a fraction for an integer", `{"type": "integer"}`, `1.5`, "integer"},
+		{"a text for an array", `{"type": "array", "items": {"type": "string"}}`, `"a"`, "array"},
+		{"null where null is allowed", `{"type": "string", "nullable": true}`, `null`, ""},
+		{"null among types", `{"type": ["string", "null"]}`, `null`, ""},
+		{"null where it is not", `{"type": "string"}`, `null`, "string"},
+		{"deep in properties", `{"type": "object", "properties": {"a": {"type": "array", "items": {"type": "boolean"}}}}`, `{"a": [true, "no"]}`, "boolean"},
+		{"through a reference", `{"$ref": "#/components/schemas/Text"}`, `1`, "string"},
+		{"through a reference to itself", `{"$ref": "#/components/schemas/List"}`, `{"next": {"next": {"next": 1}}}`, "object"},
+		{"through allOf", `{"allOf": [{"type": "object"}, {"$ref": "#/components/schemas/Text"}]}`, `{}`, "string"},
+		{"alternatives are left alone", `{"oneOf": [{"type": "string"}, {"type": "object"}]}`, `1`, ""},
+		{"none of an enum", `{"type": "string", "enum": ["a", "b"]}`, `"c"`, "one of"},
+		{"one of an enum", `{"type": "string", "enum": ["a", "b"]}`, `"b"`, ""},
+		{"no type, any value", `{}`, `1`, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			doc, err := Parse(fmt.Appendf(nil, `{"openapi": "3.0.0", "info": {"title": "T", "version": "1"}, "paths": {"/a": {"get": {"responses": {"200": {"description": "D",
+				"content": {"application/json": {"schema": %s, "example": %s}}}}}}}, "components": {"schemas": {"Text": {"type": "string"},
+				"List": {"type": "object", "properties": {"next": {"$ref": "#/components/schemas/List"}}}}}}`, c.schema, c.example))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			for _, f := range doc.Findings {
+				if f.Code == "example-mismatch" {
+					got = f.Message
+				}
+			}
+			if (got != "") != (c.want != "") || !strings.Contains(got, "its schema says "+c.want) && c.want != "" {
+				t.Errorf("%q, want “%s”", got, c.want)
 			}
 		})
 	}

@@ -104,6 +104,7 @@ func endpoints(root *node, res *resolver, found *findings) []endpoint {
 	}
 	var out []endpoint
 	taken := map[string]endpoint{}
+	spelled := map[string]member{}
 	for _, m := range root.fields("paths") {
 		if strings.HasPrefix(m.name, "x-") {
 			continue
@@ -112,6 +113,11 @@ func endpoints(root *node, res *resolver, found *findings) []endpoint {
 		if err != nil {
 			found.err("invalid-path-template", m.at, "The path %.200q %s.", m.name, err)
 			continue
+		}
+		if first, ok := spelled[t.routed]; ok {
+			found.warn("ambiguous-path", m.at, "The path %.200q matches the same calls as %.200q (line %d); give their parameters one name.", m.name, first.name, first.at.line)
+		} else {
+			spelled[t.routed] = m
 		}
 		for _, e := range itemEndpoints(m, res, found) {
 			e.template = t
