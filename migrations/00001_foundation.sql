@@ -599,7 +599,8 @@ END $$;
 REVOKE INSERT, UPDATE, DELETE ON view_version FROM tollgate_app, tollgate_staff;
 
 CREATE TRIGGER view AFTER INSERT OR UPDATE OF hash, mode, expires_at, revoked_at OR DELETE ON keys FOR EACH STATEMENT EXECUTE FUNCTION bump_view_version();
-CREATE TRIGGER view AFTER INSERT OR UPDATE OF state, plan_version_id, period_start, period_end OR DELETE ON subscriptions FOR EACH STATEMENT EXECUTE FUNCTION bump_view_version();
+CREATE TRIGGER view AFTER INSERT OR UPDATE OF state, plan_version_id, period_start, period_end, cancel_at_end OR DELETE ON subscriptions FOR EACH STATEMENT EXECUTE FUNCTION bump_view_version();
+CREATE TRIGGER view AFTER UPDATE OF time_zone ON organizations FOR EACH STATEMENT EXECUTE FUNCTION bump_view_version();
 CREATE TRIGGER view AFTER INSERT OR UPDATE OF lifecycle, host, path_prefix, upstream_id OR DELETE ON api_versions FOR EACH STATEMENT EXECUTE FUNCTION bump_view_version();
 CREATE TRIGGER view AFTER INSERT OR UPDATE OF method, path, weight OR DELETE ON operations FOR EACH STATEMENT EXECUTE FUNCTION bump_view_version();
 CREATE TRIGGER view AFTER INSERT OR UPDATE OR DELETE ON upstreams FOR EACH STATEMENT EXECUTE FUNCTION bump_view_version();

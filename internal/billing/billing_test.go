@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/shopspring/decimal"
 
 	"tollgate/internal/accounts"
@@ -21,7 +21,6 @@ import (
 	"tollgate/internal/postgres"
 	"tollgate/internal/postgres/pgtest"
 	"tollgate/internal/pricing"
-	"tollgate/internal/problem"
 	"tollgate/internal/stripesim/simtest"
 	"tollgate/internal/subscriptions"
 )
@@ -30,9 +29,11 @@ import (
 type bundle struct {
 	*billing.Service
 	t        *testing.T
+	url      string // of the database, as its owner
 	db       *postgres.DB
 	clock    *clock.Clock
 	sim      *simtest.Account
+	accounts *accounts.Service
 	invoices *invoices.Service
 	subs     *subscriptions.Service
 	staff    context.Context
@@ -44,17 +45,21 @@ const good, declines = "4242 4242 4242 4242", "4000 0000 0000 0341"
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
-	b := &bundle{t: t, db: pgtest.New(t), clock: clock.New(), sim: simtest.New(t, simtest.Options{}), staff: postgres.AsStaff(context.Background())}
+	b := &bundle{t: t, url: pgtest.URL(t), clock: clock.New(), sim: simtest.New(t, simtest.Options{}), staff: postgres.AsStaff(context.Background())}
+	db, err := postgres.Open(b.staff, b.url)
+	b.must(err)
+	t.Cleanup(db.Close)
+	b.db = db
 	client, err := stripe.New(stripe.Config{SecretKey: simtest.SecretKey, WebhookSecret: simtest.WebhookSecret, BaseURL: b.sim.URL}, nil)
 	b.must(err)
-	people, err := accounts.New(b.db, b.clock)
+	b.accounts, err = accounts.New(b.db, b.clock)
 	b.must(err)
 	queue, err := jobs.NewQueue(b.db.StaffPool())
 	b.must(err)
 	sold := plans.New(b.db, b.clock)
 	b.subs, b.invoices = subscriptions.New(b.db, b.clock), invoices.New(b.db, b.clock)
-	b.Service = billing.New(billing.Parts{DB: b.db, Clock: b.clock, Stripe: client, Accounts: people, Plans: sold, Subscriptions: b.subs, Invoices: b.invoices, Queue: queue, PublicURL: "http://portal.test"})
-	b.who, err = people.SignUp(context.Background(), accounts.SignUp{Email: "ada@acme.example", Password: "correct horse battery"})
+	b.Service = billing.New(billing.Parts{DB: b.db, Clock: b.clock, Stripe: client, Accounts: b.accounts, Plans: sold, Subscriptions: b.subs, Invoices: b.invoices, Queue: queue, PublicURL: "http://portal.test"})
+	b.who, err = b.accounts.SignUp(context.Background(), accounts.SignUp{Email: "ada@acme.example", Password: "correct horse battery"})
 	b.must(err)
 	b.sell(sold)
 	return b
@@ -73,6 +78,16 @@ func (b *bundle) exec(sql string, args ...any) {
 		_, err := tx.PGX.Exec(ctx, sql, args...)
 		return err
 	}))
+}
+
+// owner changes the schema, to break something.
+func (b *bundle) owner(sql string) {
+	b.t.Helper()
+	conn, err := pgx.Connect(b.staff, b.url)
+	b.must(err)
+	defer func() { _ = conn.Close(b.staff) }()
+	_, err = conn.Exec(b.staff, sql)
+	b.must(err)
 }
 
 // sell makes a product with the Pro plan: $49, 100 calls included, then by tiers.
@@ -157,257 +172,4 @@ func summary(d invoices.Document) string {
 		parts = append(parts, fmt.Sprintf("%s %d = %d", l.Kind, l.Quantity, l.Amount))
 	}
 	return fmt.Sprintf("%s: %s; total %d", d.State, strings.Join(parts, ", "), d.Subtotal)
-}
-
-func TestFeesInAdvanceUsageInArrearsNothingTwice(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	sub := b.subscribe(good)
-	if got := summary(b.newest()); got != "paid: recurring 1 = 4900; total 4900" || sub.State != subscriptions.Active {
-		t.Fatalf("%s, subscription %s", got, sub.State)
-	}
-	b.use(sub, 170, *sub.PeriodStart)                     // the first instant belongs to the period
-	b.use(sub, 7, *sub.PeriodEnd)                         // the last instant does not
-	b.use(sub, 9, sub.PeriodStart.Add(-time.Microsecond)) // nor does what was before
-	b.pass()
-	draft := b.newest()
-	if got := summary(draft); got != "review: usage 170 = 30, recurring 1 = 4900; total 4930" {
-		t.Fatal(got)
-	}
-	b.must(b.collect(draft.ID))
-	paid := b.newest()
-	if paid.State != invoices.Paid || paid.AmountPaid != 4930 || paid.StripeSubtotal == nil || *paid.StripeSubtotal != 4930 || paid.Number == nil {
-		t.Errorf("%+v", paid.Invoice)
-	}
-	if done := b.pass(); done.Closed != 1 {
-		t.Errorf("%+v", done)
-	}
-	if got := summary(b.newest()); got != "review: usage 7 = 0, recurring 1 = 4900; total 4900" {
-		t.Error(got)
-	}
-}
-
-func TestLateUsageGoesOnTheNextInvoiceAsIfItHadBeenInTime(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	sub := b.subscribe(good)
-	b.use(sub, 120, *sub.PeriodStart)
-	b.pass()
-	b.must(b.collect(b.newest().ID))
-	b.use(sub, 50, sub.PeriodStart.Add(time.Hour)) // 120 were billed: 10 cents; 170 cost 30
-	b.pass()
-	next := b.newest()
-	if got := summary(next); got != "review: usage 0 = 0, adjustment 50 = 20, recurring 1 = 4900; total 4920" {
-		t.Fatal(got)
-	}
-	if !next.Lines[1].PeriodStart.Equal(*sub.PeriodStart) {
-		t.Error("the adjustment does not name its period")
-	}
-	for _, line := range next.Lines[:2] {
-		if again, err := b.Recompute(context.Background(), line); err != nil || !again.Same {
-			t.Errorf("recomputed %+v, %v", again, err)
-		}
-	}
-	b.pass()
-	if got := summary(b.newest()); got != "review: usage 0 = 0, recurring 1 = 4900; total 4900" {
-		t.Errorf("the late usage was billed again: %s", got)
-	}
-}
-
-func TestClosingFromSeveralProcessesMakesOneInvoice(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	b.subscribe(good)
-	b.clock.MoveTo(32 * 24 * time.Hour)
-	var wg sync.WaitGroup
-	for range 6 {
-		wg.Go(func() {
-			if _, err := b.CatchUp(context.Background()); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	if all := b.list(); len(all) != 2 {
-		t.Errorf("%d invoices, want the first and one draft", len(all))
-	}
-}
-
-func TestACancelledSubscriptionGetsAFinalInvoiceWithoutAFee(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	sub := b.subscribe(good)
-	b.use(sub, 101, *sub.PeriodStart)
-	b.must(b.subs.CancelAtEnd(b.staff, b.who.User, sub.OrgID, sub.ID, true))
-	b.pass()
-	last := b.newest()
-	if got := summary(last); got != "review: usage 101 = 1; total 1" || last.Reason != invoices.Final {
-		t.Errorf("%s (%s)", got, last.Reason)
-	}
-	if done := b.pass(); done.Closed != 0 || done.Renewed != 0 {
-		t.Errorf("an ended subscription goes on: %+v", done)
-	}
-}
-
-func TestEveryStepOfCollectingMayFailAndBeRepeated(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct{ path, kind string }{
-		{"/v1/invoices", "drop_after_apply"}, {"/v1/invoices", "drop_before_apply"}, {"/v1/invoiceitems", "drop_after_apply"}, {"/v1/invoiceitems", "500_after_apply"},
-		{"/v1/invoiceitems", "500_before_apply"}, {"/v1/invoices/*/finalize", "drop_after_apply"}, {"/v1/invoices/*/pay", "drop_after_apply"},
-	} {
-		t.Run(c.kind+" "+c.path, func(t *testing.T) {
-			t.Parallel()
-			b := setup(t)
-			sub := b.subscribe(good)
-			b.use(sub, 170, *sub.PeriodStart)
-			b.pass()
-			draft := b.newest()
-			b.sim.Fault(c.path, c.kind, 3) // more than the client repeats by itself
-			err := b.collect(draft.ID)
-			for range 5 { // as the job queue does
-				if err == nil {
-					break
-				}
-				err = b.Collect(context.Background(), draft.ID)
-			}
-			b.must(err)
-			if d := b.newest(); d.State != invoices.Paid || d.AmountPaid != 4930 {
-				t.Errorf("%s, paid %d", summary(d), d.AmountPaid)
-			}
-			charged := 0
-			for _, d := range b.list() {
-				charged += int(d.AmountPaid)
-			}
-			if charged != 4900+4930 {
-				t.Errorf("charged %d in all", charged)
-			}
-		})
-	}
-}
-
-func TestADeclinedCardSuspendsAndAnotherCardPays(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	sub := b.subscribe(good)
-	page, err := b.OpenCardUpdate(context.Background(), b.who.Identity)
-	b.must(err)
-	b.store(declines, page)
-	b.pass()
-	b.must(b.collect(b.newest().ID))
-	state := func() string {
-		s, err := b.subs.Get(b.staff, sub.ID)
-		b.must(err)
-		return s.State
-	}
-	if d := b.newest(); d.State != invoices.Open || d.Failure == "" || d.NextAttemptAt == nil || state() != subscriptions.Unpaid {
-		t.Fatalf("%s, %q, subscription %s", summary(d), d.Failure, state())
-	}
-	b.clock.MoveTo(b.clock.Offset() + 4*24*time.Hour) // the timetable tries again, in vain
-	if _, err := b.CatchUp(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	if d := b.newest(); d.PayAttempts != 2 {
-		t.Errorf("%d attempts, want 2", d.PayAttempts)
-	}
-	page, err = b.OpenCardUpdate(context.Background(), b.who.Identity)
-	b.must(err)
-	b.store(good, page)
-	if d := b.newest(); d.State != invoices.Paid || state() != subscriptions.Active {
-		t.Errorf("%s, subscription %s", summary(d), state())
-	}
-}
-
-func TestADoubleClickOnSubscribeLeadsToOneCheckoutAndOneCharge(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	first, err := b.Subscribe(context.Background(), b.who.Identity, b.who.Application, b.pro)
-	b.must(err)
-	second, err := b.Subscribe(context.Background(), b.who.Identity, b.who.Application, b.pro)
-	b.must(err)
-	if first.Subscription != second.Subscription {
-		t.Fatal("two subscriptions")
-	}
-	b.store(good, second.CheckoutURL)
-	session := second.CheckoutURL[strings.LastIndex(second.CheckoutURL, "/")+1:]
-	var wg sync.WaitGroup
-	for range 4 { // the return page, reloaded, beside the webhook
-		wg.Go(func() {
-			if _, err := b.CheckoutDone(context.Background(), session); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	if all := b.list(); len(all) != 1 || all[0].AmountPaid != 4900 {
-		t.Errorf("%d invoices, the first paid %d", len(all), all[0].AmountPaid)
-	}
-	if _, err := b.Subscribe(context.Background(), b.who.Identity, b.who.Application, b.pro); !problem.Is(err, "conflict") {
-		t.Errorf("subscribing again: %v", err)
-	}
-}
-
-func TestAnIssuedInvoiceNeverChanges(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	b.subscribe(good)
-	err := b.db.InTx(b.staff, func(_ context.Context, tx *postgres.Tx) error {
-		return tx.Exec(`UPDATE invoice_lines SET amount = 1`).Error
-	})
-	if err == nil {
-		t.Error("a line of a paid invoice was changed")
-	}
-	if err := b.Approve(b.staff, b.who.User, b.newest().ID); !problem.Is(err, "conflict") {
-		t.Errorf("a paid invoice was approved: %v", err)
-	}
-}
-
-func TestAnUnsignedWebhookHasNoEffect(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	if err := b.Webhook(context.Background(), []byte(`{"id":"evt_1"}`), "t=1,v1=00"); !problem.Is(err, "bad-request") {
-		t.Errorf("an unsigned delivery: %v", err)
-	}
-	var events int
-	b.must(b.db.InTx(b.staff, func(ctx context.Context, tx *postgres.Tx) error {
-		return tx.PGX.QueryRow(ctx, `SELECT count(*) FROM stripe_events`).Scan(&events)
-	}))
-	if events != 0 {
-		t.Errorf("%d events stored", events)
-	}
-}
-
-func TestWhoPaysTheFirstFeeLateGetsAWholePeriodFromThen(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	sub := b.subscribe(declines)
-	if sub.State != subscriptions.Pending || b.newest().Failure == "" {
-		t.Fatalf("subscription %s, %s", sub.State, summary(b.newest()))
-	}
-	if done := b.pass(); done.Closed != 0 || done.Renewed != 0 || done.Retried != 0 {
-		t.Errorf("something was done for who never paid: %+v", done)
-	}
-	next, err := b.Subscribe(context.Background(), b.who.Identity, b.who.Application, b.pro)
-	b.must(err)
-	if next.CheckoutURL != "" {
-		t.Fatal("a card is stored, though a bad one")
-	}
-	page, err := b.OpenCardUpdate(context.Background(), b.who.Identity)
-	b.must(err)
-	b.store(good, page) // begins what was just tried
-	sub, err = b.subs.Get(b.staff, sub.ID)
-	b.must(err)
-	if sub.State != subscriptions.Active || b.clock.Now().Sub(*sub.PeriodStart) > time.Hour {
-		t.Errorf("%s since %v", sub.State, sub.PeriodStart)
-	}
-	states := map[string]int{}
-	for _, inv := range b.list() {
-		states[inv.State]++
-	}
-	if states[invoices.Paid] != 1 || states[invoices.Void] != 1 || len(b.list()) != 2 {
-		t.Errorf("invoices %v", states)
-	}
-	b.pass()
-	if got := summary(b.newest()); got != "review: usage 0 = 0, recurring 1 = 4900; total 4900" {
-		t.Error(got)
-	}
 }

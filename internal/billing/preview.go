@@ -10,6 +10,7 @@ import (
 	"tollgate/internal/plans"
 	"tollgate/internal/postgres"
 	"tollgate/internal/subscriptions"
+	"tollgate/internal/subscriptions/period"
 )
 
 // Forecast is what a subscription's running period costs so far.
@@ -49,20 +50,20 @@ func (s *Service) forecast(ctx context.Context, sub subscriptions.Listed) (f For
 		return f, err
 	}
 	err = s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
-		period := subscriptions.BillingPeriod{SubscriptionID: sub.ID, OrgID: sub.OrgID, StartsAt: *sub.PeriodStart, EndsAt: *sub.PeriodEnd, PlanVersionID: sub.PlanVersionID}
-		counted, err := metering.CountBillable(ctx, tx.PGX, metering.Bounds{Subscription: sub.ID, From: period.StartsAt, To: period.EndsAt, BatchTo: metering.AllBatches})
+		current := subscriptions.BillingPeriod{SubscriptionID: sub.ID, OrgID: sub.OrgID, StartsAt: *sub.PeriodStart, EndsAt: *sub.PeriodEnd, PlanVersionID: sub.PlanVersionID}
+		counted, err := metering.CountBillable(ctx, tx.PGX, metering.Bounds{Subscription: sub.ID, From: current.StartsAt, To: current.EndsAt, BatchTo: metering.AllBatches})
 		if err != nil {
 			return err
 		}
 		f.Calls = counted.Calls
-		if f.Lines, err = s.usageLines(ctx, tx, period, 0, metering.AllBatches, invoices.Usage); err != nil {
+		if f.Lines, err = s.usageLines(ctx, tx, current, 0, metering.AllBatches, invoices.Usage); err != nil {
 			return err
 		}
 		if sub.CancelAtEnd || f.Terms.RecurringFee == 0 {
 			return nil
 		}
 		following := subscriptions.BillingPeriod{SubscriptionID: sub.ID, OrgID: sub.OrgID, PlanVersionID: sub.PlanVersionID,
-			StartsAt: period.EndsAt, EndsAt: subscriptions.PeriodFrom(period.EndsAt, sub.AnchorDay, sub.Location()).End}
+			StartsAt: current.EndsAt, EndsAt: period.From(current.EndsAt, sub.AnchorDay, sub.Location()).End}
 		fee, err := s.feeLine(ctx, following, f.Terms)
 		f.Lines = append(f.Lines, fee)
 		return err

@@ -81,7 +81,7 @@ func (g *Gateway) writeLimits(c *call, h http.Header) {
 		h.Set("X-Quota-Limit", strconv.FormatInt(st.Limit, 10))
 		h.Set("X-Quota-Remaining", strconv.FormatInt(st.Remaining, 10))
 		h.Set("X-Quota-Reset", strconv.FormatInt(st.Reset.Unix(), 10))
-		policies = append(policies, fmt.Sprintf(`"period";q=%d;w=%d`, st.Limit, c.hold.PeriodEnd.Sub(c.hold.PeriodStart)/time.Second))
+		policies = append(policies, fmt.Sprintf(`"period";q=%d;w=%d`, st.Limit, c.period.End.Sub(c.period.Start)/time.Second))
 		states = append(states, fmt.Sprintf(`"period";r=%d;t=%d`, st.Remaining, st.RetryAfter(c.arrived)))
 	}
 	if len(policies) > 0 {

@@ -132,6 +132,12 @@ func (g *Gateway) findSubscription(c *call) *refusal {
 	if c.hold = c.view.Hold(c.key.Application, c.route.ID); c.hold == nil {
 		return refuse("not-subscribed", "The key is good, but its application has no subscription to this API. Choose a plan at %s/apis/%s.", g.cfg.PortalURL, c.route.API)
 	}
+	var runs bool
+	if c.period, runs = c.hold.Period(c.arrived); !runs {
+		ended := c.hold
+		c.hold = nil
+		return refuse("not-subscribed", "The subscription to %s ended on %s. Choose a plan at %s/pricing/%s.", ended.Subscription.Plan, ended.PeriodEnd.Format("2 January 2006"), g.cfg.PortalURL, ended.ProductSlug)
+	}
 	// From here on every answer says how the limits stand.
 	c.rate = g.limiter.Peek(c.caller(), c.hold.Plan.Rates, c.arrived)
 	if c.hold.Plan.Quota > 0 {
@@ -145,7 +151,7 @@ func (c *call) caller() memory.Caller {
 }
 
 func (c *call) account() lease.Account {
-	return lease.Account{Subscription: c.hold.ID, Start: c.hold.PeriodStart, End: c.hold.PeriodEnd}
+	return lease.Account{Subscription: c.hold.ID, Start: c.period.Start, End: c.period.End}
 }
 
 func (g *Gateway) checkPayment(c *call) *refusal {

@@ -21,6 +21,7 @@ import (
 	"tollgate/internal/quota/lease"
 	"tollgate/internal/quota/memory"
 	"tollgate/internal/snapshot"
+	"tollgate/internal/subscriptions/period"
 )
 
 // Config is what the request path needs to know beyond the view.
@@ -81,6 +82,7 @@ type call struct {
 	within   string // path within the version
 	key      *snapshot.Key
 	hold     *snapshot.Hold
+	period   period.Period // of the subscription
 	op       *snapshot.Operation
 	rate     quota.Status
 	quota    quota.Status

@@ -55,6 +55,9 @@ type Subscription struct {
 	Plan, ProductSlug                          string // for messages and links
 	State                                      string
 	PeriodStart, PeriodEnd                     time.Time
+	AnchorDay                                  int    // day of the month on which periods begin
+	TimeZone                                   string // of the organization
+	CancelAtEnd                                bool   // ends at PeriodEnd
 }
 
 // Limit is a rate limit or quota of a plan version.

@@ -49,8 +49,9 @@ func (d *Data) loadRows(ctx context.Context, tx pgx.Tx) (err error) {
 		return err
 	}
 	if d.Subscriptions, err = query[Subscription](ctx, tx, `
-		SELECT s.id, s.org_id, s.application_id, s.product_id, s.plan_version_id, p.name, r.slug, s.state, s.period_start, s.period_end
+		SELECT s.id, s.org_id, s.application_id, s.product_id, s.plan_version_id, p.name, r.slug, s.state, s.period_start, s.period_end, s.anchor_day, o.time_zone, s.cancel_at_end
 		FROM subscriptions s JOIN plan_versions pv ON pv.id = s.plan_version_id JOIN plans p ON p.id = pv.plan_id JOIN products r ON r.id = s.product_id
+		JOIN organizations o ON o.id = s.org_id
 		WHERE s.state IN ('active', 'unpaid')`); err != nil {
 		return err
 	}

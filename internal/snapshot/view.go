@@ -11,6 +11,7 @@ import (
 
 	"tollgate/internal/keys/token"
 	"tollgate/internal/quota"
+	"tollgate/internal/subscriptions/period"
 )
 
 // View answers the gateway's questions from memory. It never changes.
@@ -41,6 +42,18 @@ type Plan struct {
 type Hold struct {
 	*Subscription
 	Plan *Plan
+	zone *time.Location
+}
+
+// Period is the billing period that contains now. It follows from the calendar,
+// so that a quota is renewed also while the portal is away; ok is false once the
+// subscription was cancelled for the end of a period that has passed.
+func (h *Hold) Period(now time.Time) (p period.Period, ok bool) {
+	p = period.Period{Start: h.PeriodStart, End: h.PeriodEnd}
+	if now.Before(p.End) {
+		return p, true
+	}
+	return p.At(now, h.AnchorDay, h.zone), !h.CancelAtEnd
 }
 
 type hold struct{ application, version uuid.UUID }
@@ -121,16 +134,31 @@ func (v *View) buildHolds(d *Data) {
 	for _, s := range d.Sales {
 		sold[s.Product] = append(sold[s.Product], s.Version)
 	}
+	zones := map[string]*time.Location{}
 	for i := range d.Subscriptions {
 		s := &d.Subscriptions[i]
 		p := plans[s.PlanVersion]
 		if p == nil {
 			p = &Plan{}
 		}
+		zone := zoneOf(zones, s.TimeZone)
 		for _, version := range sold[s.Product] {
-			v.holds[hold{s.Application, version}] = &Hold{Subscription: s, Plan: p}
+			v.holds[hold{s.Application, version}] = &Hold{Subscription: s, Plan: p, zone: zone}
 		}
 	}
+}
+
+// zoneOf finds a time zone once; an unknown one is UTC.
+func zoneOf(known map[string]*time.Location, name string) *time.Location {
+	zone := known[name]
+	if zone == nil {
+		var err error
+		if zone, err = time.LoadLocation(name); err != nil {
+			zone = time.UTC
+		}
+		known[name] = zone
+	}
+	return zone
 }
 
 // Key finds a key that was not revoked; the caller checks its expiry.

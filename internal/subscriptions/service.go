@@ -12,6 +12,7 @@ import (
 	"tollgate/internal/clock"
 	"tollgate/internal/postgres"
 	"tollgate/internal/problem"
+	"tollgate/internal/subscriptions/period"
 )
 
 // Service runs the use cases of subscriptions.
@@ -116,7 +117,7 @@ func (s *Service) Begin(ctx context.Context, id uuid.UUID, loc *time.Location, s
 		}
 		now := s.clock.Now().Truncate(time.Second)
 		sub.AnchorDay = now.In(loc).Day()
-		p := PeriodFrom(now, sub.AnchorDay, loc)
+		p := period.From(now, sub.AnchorDay, loc)
 		sub.PeriodStart, sub.PeriodEnd = &p.Start, &p.End
 		if err := tx.Exec(`UPDATE subscriptions SET anchor_day = ?, period_start = ?, period_end = ? WHERE id = ?`, sub.AnchorDay, p.Start, p.End, id).Error; err != nil {
 			return err
@@ -126,7 +127,7 @@ func (s *Service) Begin(ctx context.Context, id uuid.UUID, loc *time.Location, s
 	return sub, err
 }
 
-func addPeriod(tx *postgres.Tx, sub Subscription, number int, p Period) error {
+func addPeriod(tx *postgres.Tx, sub Subscription, number int, p period.Period) error {
 	return tx.Exec(`INSERT INTO billing_periods (subscription_id, org_id, number, starts_at, ends_at, plan_version_id) VALUES (?, ?, ?, ?, ?, ?)`,
 		sub.ID, sub.OrgID, number, p.Start, p.End, sub.PlanVersionID).Error
 }
@@ -212,41 +213,45 @@ const listed = `
 	JOIN products p ON p.id = s.product_id JOIN organizations o ON o.id = s.org_id `
 
 // RollDue moves every subscription whose period has ended by now into its next
-// period, or ends it. It returns how many it moved.
-func (s *Service) RollDue(ctx context.Context) (int, error) {
-	moved := 0
+// period, or ends it. It returns how many it moved. One that cannot be moved
+// does not keep the others waiting.
+func (s *Service) RollDue(ctx context.Context) (moved int, err error) {
+	failed := []uuid.UUID{uuid.Nil} // never empty, so that SQL can compare with it
 	for {
-		n, err := s.rollOne(ctx)
-		if err != nil || n == 0 {
+		id, rolled := s.rollOne(ctx, failed)
+		switch {
+		case rolled != nil && id == uuid.Nil:
+			return moved, errors.Join(err, rolled)
+		case rolled != nil:
+			failed = append(failed, id)
+			err = errors.Join(err, fmt.Errorf("roll subscription %s: %w", id, rolled))
+		case id == uuid.Nil:
 			return moved, err
+		default:
+			moved++
 		}
-		moved += n
 	}
 }
 
-var errNothingDue = errors.New("nothing is due")
-
-func (s *Service) rollOne(ctx context.Context) (int, error) {
-	err := s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
+// rollOne rolls one subscription that is due, other than those named, and
+// returns which; none when nothing is due.
+func (s *Service) rollOne(ctx context.Context, except []uuid.UUID) (id uuid.UUID, err error) {
+	err = s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
 		var sub Listed
-		if err := tx.Raw(listed+`WHERE s.state IN ('active', 'unpaid') AND s.period_end <= ? ORDER BY s.period_end LIMIT 1 FOR UPDATE OF s SKIP LOCKED`, s.clock.Now()).Scan(&sub).Error; err != nil {
+		if err := tx.Raw(listed+`WHERE s.state IN ('active', 'unpaid') AND s.period_end <= ? AND s.id NOT IN ? ORDER BY s.period_end LIMIT 1 FOR UPDATE OF s SKIP LOCKED`, s.clock.Now(), except).Scan(&sub).Error; err != nil {
 			return err
 		}
-		if sub.ID == uuid.Nil {
-			return errNothingDue
-		}
-		if sub.CancelAtEnd {
+		id = sub.ID
+		switch {
+		case id == uuid.Nil:
+			return nil
+		case sub.CancelAtEnd:
 			return s.end(ctx, tx, sub.Subscription)
+		default:
+			return roll(tx, sub)
 		}
-		return roll(tx, sub)
 	})
-	if errors.Is(err, errNothingDue) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("roll a subscription: %w", err)
-	}
-	return 1, nil
+	return id, err
 }
 
 func roll(tx *postgres.Tx, sub Listed) error {
@@ -254,7 +259,7 @@ func roll(tx *postgres.Tx, sub Listed) error {
 	if err := tx.Raw(`SELECT max(number) FROM billing_periods WHERE subscription_id = ?`, sub.ID).Scan(&number).Error; err != nil {
 		return err
 	}
-	p := PeriodFrom(*sub.PeriodEnd, sub.AnchorDay, sub.Location())
+	p := period.From(*sub.PeriodEnd, sub.AnchorDay, sub.Location())
 	if err := tx.Exec(`UPDATE subscriptions SET period_start = ?, period_end = ? WHERE id = ?`, p.Start, p.End, sub.ID).Error; err != nil {
 		return err
 	}
@@ -269,11 +274,13 @@ func (s *Service) end(ctx context.Context, tx *postgres.Tx, sub Subscription) er
 }
 
 // DuePeriods lists periods that ended before the given moment and are not yet
-// closed, oldest first. What was never paid for in advance is never due.
-func (s *Service) DuePeriods(ctx context.Context, endedBefore time.Time, most int) (out []BillingPeriod, err error) {
+// closed, oldest first, those that come after the given one; the zero period is
+// before all. What was never paid for in advance is never due.
+func (s *Service) DuePeriods(ctx context.Context, endedBefore time.Time, after BillingPeriod, most int) (out []BillingPeriod, err error) {
 	err = s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
 		return tx.Raw(`SELECT b.* FROM billing_periods b JOIN subscriptions s ON s.id = b.subscription_id
-			WHERE b.closed_batch IS NULL AND b.ends_at <= ? AND s.state <> 'pending' ORDER BY b.ends_at, b.subscription_id LIMIT ?`, endedBefore, most).Scan(&out).Error
+			WHERE b.closed_batch IS NULL AND b.ends_at <= ? AND s.state <> 'pending' AND (b.ends_at, b.subscription_id) > (?, ?)
+			ORDER BY b.ends_at, b.subscription_id LIMIT ?`, endedBefore, after.EndsAt, after.SubscriptionID, most).Scan(&out).Error
 	})
 	return out, err
 }

@@ -388,6 +388,31 @@ func TestAHardQuotaIsNeverOversold(t *testing.T) {
 	}
 }
 
+func TestAPeriodEndsByTheCalendarAlsoWhileThePortalIsAway(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	past := func(sub uuid.UUID, cancelled bool) {
+		now := time.Now()
+		b.exec(`UPDATE subscriptions SET period_start = $2, period_end = $3, cancel_at_end = $4 WHERE id = $1`, sub, now.AddDate(0, -1, -1), now.Add(-time.Minute), cancelled)
+		b.exec(`INSERT INTO quota_grants (subscription_id, period_start, granted) SELECT id, period_start, 5 FROM subscriptions WHERE id = $1`, sub)
+	}
+	past(b.subscribe(b.app, "active", 0, 5), false)
+	other := b.application()
+	past(b.subscribe(other, "active", 0, 5), true)
+
+	renewed := b.call("GET", "/shop/things", b.key(b.app, token.Live))
+	if renewed.status != 200 || renewed.header.Get("X-Quota-Remaining") != "4" {
+		t.Errorf("the quota of the next period is not there: %+v", renewed)
+	}
+	if reset, _ := strconv.ParseInt(renewed.header.Get("X-Quota-Reset"), 10, 64); reset <= time.Now().Unix() {
+		t.Errorf("the quota resets at %d, which has passed", reset)
+	}
+	ended := b.call("GET", "/shop/things", b.key(other, token.Live))
+	if ended.status != 403 || ended.code != "not-subscribed" || ended.header.Get("X-Quota-Limit") != "" {
+		t.Errorf("a cancelled subscription goes on after its end: %+v", ended)
+	}
+}
+
 func TestWhatAClientSaysOfItselfDoesNotReachTheUpstream(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -108,6 +108,7 @@ func (s *Services) workers() *jobs.Workers {
 		every = 5 * time.Second
 	}
 	jobs.Every(w, every, func() river.JobArgs { return billing.CatchUpJob{} })
+	jobs.Every(w, time.Hour, func() river.JobArgs { return billing.LateJob{} })
 	return w
 }
 

@@ -15,6 +15,7 @@ import (
 	"tollgate/internal/portal/request"
 	"tollgate/internal/problem"
 	"tollgate/internal/subscriptions"
+	"tollgate/internal/subscriptions/period"
 	"tollgate/web/page"
 )
 
@@ -44,15 +45,15 @@ func (c *Console) confirm(r *request.Request, offer plans.Offer, product plans.P
 		return page.SubscribeProps{}, err
 	}
 	now := c.Clock.Now().In(org.Location())
-	period := subscriptions.PeriodFrom(now, now.Day(), org.Location())
+	first := period.From(now, now.Day(), org.Location())
 	terms, money := offer.Terms, format.Money(offer.Terms.RecurringFee, offer.Terms.Currency)
 	props := page.SubscribeProps{
 		Product: product.Name, Plan: offer.Name, PricingURL: "/pricing/" + product.Slug, Action: "/console/subscribe/" + offer.ID.String(),
-		TodayTotal: money, Then: then(terms, format.Date(period.End)), Limits: bill.Limits(terms), Payment: cardText(org),
+		TodayTotal: money, Then: then(terms, format.Date(first.End)), Limits: bill.Limits(terms), Payment: cardText(org),
 		NeedsCard: !terms.Free() && org.PaymentMethodID == "", Button: "Subscribe",
 	}
 	if terms.RecurringFee > 0 {
-		props.Today = []page.BillLine{{Label: product.Name + " " + offer.Name + ", " + format.Period(period.Start, period.End), Arithmetic: "1 × " + money, Amount: money}}
+		props.Today = []page.BillLine{{Label: product.Name + " " + offer.Name + ", " + format.Period(first.Start, first.End), Arithmetic: "1 × " + money, Amount: money}}
 		props.Button = "Subscribe and pay " + money
 	}
 	if props.NeedsCard {

@@ -1,0 +1,177 @@
+package billing_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"tollgate/internal/invoices"
+	"tollgate/internal/postgres"
+	"tollgate/internal/problem"
+	"tollgate/internal/subscriptions"
+)
+
+func TestEveryStepOfCollectingMayFailAndBeRepeated(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ path, kind string }{
+		{"/v1/invoices", "drop_after_apply"}, {"/v1/invoices", "drop_before_apply"}, {"/v1/invoiceitems", "drop_after_apply"}, {"/v1/invoiceitems", "500_after_apply"},
+		{"/v1/invoiceitems", "500_before_apply"}, {"/v1/invoices/*/finalize", "drop_after_apply"}, {"/v1/invoices/*/pay", "drop_after_apply"},
+	} {
+		t.Run(c.kind+" "+c.path, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			sub := b.subscribe(good)
+			b.use(sub, 170, *sub.PeriodStart)
+			b.pass()
+			draft := b.newest()
+			b.sim.Fault(c.path, c.kind, 3) // more than the client repeats by itself
+			err := b.collect(draft.ID)
+			for range 5 { // as the job queue does
+				if err == nil {
+					break
+				}
+				err = b.Collect(context.Background(), draft.ID)
+			}
+			b.must(err)
+			if d := b.newest(); d.State != invoices.Paid || d.AmountPaid != 4930 {
+				t.Errorf("%s, paid %d", summary(d), d.AmountPaid)
+			}
+			charged := 0
+			for _, d := range b.list() {
+				charged += int(d.AmountPaid)
+			}
+			if charged != 4900+4930 {
+				t.Errorf("charged %d in all", charged)
+			}
+		})
+	}
+}
+
+func TestADeclinedCardSuspendsAndAnotherCardPays(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	sub := b.subscribe(good)
+	page, err := b.OpenCardUpdate(context.Background(), b.who.Identity)
+	b.must(err)
+	b.store(declines, page)
+	b.pass()
+	b.must(b.collect(b.newest().ID))
+	state := func() string {
+		s, err := b.subs.Get(b.staff, sub.ID)
+		b.must(err)
+		return s.State
+	}
+	if d := b.newest(); d.State != invoices.Open || d.Failure == "" || d.NextAttemptAt == nil || state() != subscriptions.Unpaid {
+		t.Fatalf("%s, %q, subscription %s", summary(d), d.Failure, state())
+	}
+	b.clock.MoveTo(b.clock.Offset() + 4*24*time.Hour) // the timetable tries again, in vain
+	if _, err := b.CatchUp(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if d := b.newest(); d.PayAttempts != 2 {
+		t.Errorf("%d attempts, want 2", d.PayAttempts)
+	}
+	page, err = b.OpenCardUpdate(context.Background(), b.who.Identity)
+	b.must(err)
+	b.store(good, page)
+	if d := b.newest(); d.State != invoices.Paid || state() != subscriptions.Active {
+		t.Errorf("%s, subscription %s", summary(d), state())
+	}
+}
+
+func TestADoubleClickOnSubscribeLeadsToOneCheckoutAndOneCharge(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	first, err := b.Subscribe(context.Background(), b.who.Identity, b.who.Application, b.pro)
+	b.must(err)
+	second, err := b.Subscribe(context.Background(), b.who.Identity, b.who.Application, b.pro)
+	b.must(err)
+	if first.Subscription != second.Subscription {
+		t.Fatal("two subscriptions")
+	}
+	b.store(good, second.CheckoutURL)
+	session := second.CheckoutURL[strings.LastIndex(second.CheckoutURL, "/")+1:]
+	var wg sync.WaitGroup
+	for range 4 { // the return page, reloaded, beside the webhook
+		wg.Go(func() {
+			if _, err := b.CheckoutDone(context.Background(), session); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if all := b.list(); len(all) != 1 || all[0].AmountPaid != 4900 {
+		t.Errorf("%d invoices, the first paid %d", len(all), all[0].AmountPaid)
+	}
+	if _, err := b.Subscribe(context.Background(), b.who.Identity, b.who.Application, b.pro); !problem.Is(err, "conflict") {
+		t.Errorf("subscribing again: %v", err)
+	}
+}
+
+func TestAnIssuedInvoiceNeverChanges(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.subscribe(good)
+	err := b.db.InTx(b.staff, func(_ context.Context, tx *postgres.Tx) error {
+		return tx.Exec(`UPDATE invoice_lines SET amount = 1`).Error
+	})
+	if err == nil {
+		t.Error("a line of a paid invoice was changed")
+	}
+	if err := b.Approve(b.staff, b.who.User, b.newest().ID); !problem.Is(err, "conflict") {
+		t.Errorf("a paid invoice was approved: %v", err)
+	}
+}
+
+func TestAnUnsignedWebhookHasNoEffect(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	if err := b.Webhook(context.Background(), []byte(`{"id":"evt_1"}`), "t=1,v1=00"); !problem.Is(err, "bad-request") {
+		t.Errorf("an unsigned delivery: %v", err)
+	}
+	var events int
+	b.must(b.db.InTx(b.staff, func(ctx context.Context, tx *postgres.Tx) error {
+		return tx.PGX.QueryRow(ctx, `SELECT count(*) FROM stripe_events`).Scan(&events)
+	}))
+	if events != 0 {
+		t.Errorf("%d events stored", events)
+	}
+}
+
+func TestWhoPaysTheFirstFeeLateGetsAWholePeriodFromThen(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	sub := b.subscribe(declines)
+	if sub.State != subscriptions.Pending || b.newest().Failure == "" {
+		t.Fatalf("subscription %s, %s", sub.State, summary(b.newest()))
+	}
+	if done := b.pass(); done.Closed != 0 || done.Renewed != 0 || done.Retried != 0 {
+		t.Errorf("something was done for who never paid: %+v", done)
+	}
+	next, err := b.Subscribe(context.Background(), b.who.Identity, b.who.Application, b.pro)
+	b.must(err)
+	if next.CheckoutURL != "" {
+		t.Fatal("a card is stored, though a bad one")
+	}
+	page, err := b.OpenCardUpdate(context.Background(), b.who.Identity)
+	b.must(err)
+	b.store(good, page) // begins what was just tried
+	sub, err = b.subs.Get(b.staff, sub.ID)
+	b.must(err)
+	if sub.State != subscriptions.Active || b.clock.Now().Sub(*sub.PeriodStart) > time.Hour {
+		t.Errorf("%s since %v", sub.State, sub.PeriodStart)
+	}
+	states := map[string]int{}
+	for _, inv := range b.list() {
+		states[inv.State]++
+	}
+	if states[invoices.Paid] != 1 || states[invoices.Void] != 1 || len(b.list()) != 2 {
+		t.Errorf("invoices %v", states)
+	}
+	b.pass()
+	if got := summary(b.newest()); got != "review: usage 0 = 0, recurring 1 = 4900; total 4900" {
+		t.Error(got)
+	}
+}
