@@ -167,11 +167,11 @@ func TestDomainsImportDownstream(t *testing.T) {
 		"keys":          {"audit", "keys/token"},
 		"catalog":       {"audit", "jobs", "openapi", "outbound"},
 		"plans":         {"audit", "pricing"},
-		"subscriptions": {"audit"},
+		"subscriptions": {"audit", "subscriptions/period"},
 		"metering":      {"metering/spool"},
 		"invoices":      {"audit", "metering", "pricing"},
-		"billing":       {"accounts", "audit", "billing/stripe", "invoices", "jobs", "metering", "plans", "pricing", "subscriptions"},
-		"snapshot":      {"keys/token", "quota"},
+		"billing":       {"accounts", "audit", "billing/stripe", "invoices", "jobs", "metering", "plans", "pricing", "subscriptions", "subscriptions/period"},
+		"snapshot":      {"keys/token", "quota", "subscriptions/period"},
 	} {
 		p, ok := all["internal/"+domain]
 		if !ok {

@@ -448,6 +448,7 @@ CREATE TABLE invoices (
   org_id uuid NOT NULL REFERENCES organizations,
   subscription_id uuid NOT NULL REFERENCES subscriptions,
   number text UNIQUE, -- given when issued
+  billed_to text NOT NULL DEFAULT '', -- the customer's name when it was issued
   reason text NOT NULL CHECK (reason IN ('first', 'period', 'final')),
   state text NOT NULL CHECK (state IN ('review', 'held', 'approved', 'open', 'paid', 'void')),
   currency text NOT NULL,

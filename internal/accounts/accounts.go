@@ -73,11 +73,19 @@ const (
 // Validate reports what is wrong with s, field by field.
 func (s SignUp) Validate() error {
 	v := problem.Invalid{}
-	addr, err := mail.ParseAddress(s.Email)
-	v.Check(err == nil && addr.Address == s.Email && len(s.Email) <= 254, "email", "This is not an e-mail address.")
-	v.Check(len(s.Password) >= minPassword, "password", "Use at least %d characters.", minPassword)
-	v.Check(len(s.Password) <= maxPassword, "password", "Use at most %d characters.", maxPassword)
+	v.Check(isEmail(s.Email), "email", "This is not an e-mail address.")
+	checkPassword(v, "password", s.Password)
 	return v.Err()
+}
+
+func isEmail(s string) bool {
+	addr, err := mail.ParseAddress(s)
+	return err == nil && addr.Address == s && len(s) <= 254
+}
+
+func checkPassword(v problem.Invalid, field, password string) {
+	v.Check(len(password) >= minPassword, field, "Use at least %d characters.", minPassword)
+	v.Check(len(password) <= maxPassword, field, "Use at most %d characters.", maxPassword)
 }
 
 // organizationName guesses a name from a work address; it can be changed later.

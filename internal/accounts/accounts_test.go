@@ -112,7 +112,19 @@ func TestANewPasswordEndsAllSessionsAndTheTableHoldsNoToken(t *testing.T) {
 	if _, found, err := store.Find("the token"); !found || err != nil {
 		t.Fatal(found, err)
 	}
-	if err := s.ChangePassword(context.Background(), joined.User, "another good password"); err != nil {
+	for field, wrong := range map[string]accounts.PasswordChange{
+		"current_password": {Current: "not her password", New: "another good password"},
+		"new_password":     {Current: ada.Password, New: "short"},
+	} {
+		err := s.ChangePassword(context.Background(), joined.Identity, wrong, "192.0.2.1")
+		if problem.As(err).Fields[field] == "" {
+			t.Errorf("a wrong %s: %v", field, err)
+		}
+	}
+	if _, found, err := store.Find("the token"); !found || err != nil {
+		t.Fatal("a refused change ended the session", err)
+	}
+	if err := s.ChangePassword(context.Background(), joined.Identity, accounts.PasswordChange{Current: ada.Password, New: "another good password"}, "192.0.2.1"); err != nil {
 		t.Fatal(err)
 	}
 	if _, found, err := store.Find("the token"); found || err != nil {

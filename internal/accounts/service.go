@@ -3,7 +3,7 @@ package accounts
 import (
 	"context"
 	"fmt"
-	"time"
+	"unicode/utf8"
 
 	"github.com/alexedwards/argon2id"
 	"github.com/google/uuid"
@@ -20,9 +20,6 @@ type Service struct {
 	hash  chan struct{} // bounds how many passwords are hashed at once
 	decoy string        // compared when there is no such account, to take as long
 }
-
-// passwordCost follows OWASP's advice for argon2id: 19 MiB, two passes.
-var passwordCost = &argon2id.Params{Memory: 19 * 1024, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 
 // New makes the service.
 func New(db *postgres.DB, c *clock.Clock) (*Service, error) {
@@ -102,68 +99,24 @@ func (s *Service) create(ctx context.Context, org Organization, in SignUp, role 
 	return out, nil
 }
 
-func (s *Service) hashPassword(ctx context.Context, password string) (string, error) {
-	release, err := s.turn(ctx)
-	if err != nil {
-		return "", err
-	}
-	defer release()
-	return argon2id.CreateHash(password, passwordCost)
-}
-
-// turn waits for one of the few places in which passwords are hashed.
-func (s *Service) turn(ctx context.Context) (release func(), err error) {
-	select {
-	case s.hash <- struct{}{}:
-		return func() { <-s.hash }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
 var errWrongLogin = &problem.Error{Code: "invalid", Message: "E-mail address or password is wrong.", Fields: map[string]string{"password": "E-mail address or password is wrong."}}
 
 // SignIn checks a password. It answers alike, and as slowly, whether or not the
-// account exists. Repeated failures from one network address slow that
-// address's attempts on that account, so that nobody can lock a stranger out.
+// account exists; repeated failures slow down.
 func (s *Service) SignIn(ctx context.Context, email, password, address string) (Identity, error) {
 	email = normalEmail(email)
-	subject := failureSubject(email, address)
-	if err := s.checkFailures(ctx, subject); err != nil {
-		return Identity{}, err
-	}
 	user, err := s.findUser(ctx, email)
 	if err != nil {
 		return Identity{}, err
 	}
-	ok, err := s.passwordMatches(ctx, user, password)
+	ok, err := s.checkedPassword(ctx, email, user, password, address)
 	if err != nil {
 		return Identity{}, err
 	}
 	if !ok {
-		if err := s.noteFailure(ctx, subject); err != nil {
-			return Identity{}, err
-		}
 		return Identity{}, errWrongLogin
 	}
 	return s.Identify(ctx, user.ID)
-}
-
-func (s *Service) passwordMatches(ctx context.Context, user *User, password string) (bool, error) {
-	if len(password) > maxPassword {
-		return false, nil
-	}
-	release, err := s.turn(ctx)
-	if err != nil {
-		return false, err
-	}
-	defer release()
-	hash := s.decoy
-	if user != nil {
-		hash = user.PasswordHash
-	}
-	match, err := argon2id.ComparePasswordAndHash(password, hash)
-	return match && user != nil, err
 }
 
 func (s *Service) findUser(ctx context.Context, email string) (*User, error) {
@@ -223,6 +176,28 @@ func (s *Service) Provider(ctx context.Context) (org Organization, err error) {
 	return org, err
 }
 
+// OrganizationChange is what an owner may change about their organization.
+type OrganizationChange struct {
+	Name         string // as invoices say it
+	BillingEmail string
+}
+
+// Validate reports what is wrong with c, field by field.
+func (c OrganizationChange) Validate() error {
+	v := problem.Invalid{}
+	v.Check(c.Name != "" && utf8.RuneCountInString(c.Name) <= 100, "name", "Type a name of at most 100 characters.")
+	v.Check(isEmail(c.BillingEmail), "billing_email", "This is not an e-mail address.")
+	return v.Err()
+}
+
+// ChangeOrganization changes an organization's name and billing address.
+func (s *Service) ChangeOrganization(ctx context.Context, org uuid.UUID, in OrganizationChange) error {
+	if err := in.Validate(); err != nil {
+		return err
+	}
+	return s.update(ctx, org, map[string]any{"name": in.Name, "billing_email": in.BillingEmail})
+}
+
 // Card is a stored payment method, as far as it is shown.
 type Card struct{ PaymentMethodID, Brand, Last4, Expires string }
 
@@ -244,18 +219,4 @@ func (s *Service) update(ctx context.Context, org uuid.UUID, values map[string]a
 		}
 		return res.Error
 	})
-}
-
-const (
-	freeFailures = 5
-	failureDelay = 2 * time.Second // doubles with each failure beyond the free ones
-	maxDelay     = 5 * time.Minute
-)
-
-// wait is how long after the last failure the next attempt may come.
-func wait(failures int) time.Duration {
-	if failures < freeFailures {
-		return 0
-	}
-	return min(failureDelay<<min(failures-freeFailures, 16), maxDelay)
 }

@@ -11,7 +11,6 @@ import (
 
 	"tollgate/internal/clock"
 	"tollgate/internal/postgres"
-	"tollgate/internal/problem"
 )
 
 // SessionStore keeps sessions in Postgres under the hash of their token, so
@@ -83,55 +82,3 @@ func (s SessionStore) Commit(token string, data []byte, expiry time.Time) error 
 
 // Delete implements scs.Store for callers without a context.
 func (s SessionStore) Delete(token string) error { return s.DeleteCtx(context.Background(), token) }
-
-// ChangePassword sets a new password and ends all of the person's sessions.
-func (s *Service) ChangePassword(ctx context.Context, user uuid.UUID, password string) error {
-	if err := (SignUp{Email: "person@example.com", Password: password}).Validate(); err != nil {
-		return err
-	}
-	hash, err := s.hashPassword(ctx, password)
-	if err != nil {
-		return err
-	}
-	return s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
-		if err := tx.Model(&User{}).Where("id = ?", user).Update("password_hash", hash).Error; err != nil {
-			return err
-		}
-		return tx.Exec(`DELETE FROM sessions WHERE user_id = ?`, user).Error
-	})
-}
-
-func failureSubject(email, address string) []byte {
-	sum := sha256.Sum256([]byte(email + "\x00" + address))
-	return sum[:]
-}
-
-func (s *Service) checkFailures(ctx context.Context, subject []byte) error {
-	var failures int
-	var last time.Time
-	err := s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
-		return tx.PGX.QueryRow(ctx, `SELECT failures, last_at FROM login_failures WHERE subject = $1`, subject).Scan(&failures, &last)
-	})
-	if postgres.IsNotFound(err) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("login failures: %w", err)
-	}
-	if left := last.Add(wait(failures)).Sub(s.clock.Real()); left > 0 {
-		return problem.New("too-many-attempts", "Too many failed attempts. Try again in %d seconds.", int(left.Seconds())+1)
-	}
-	return nil
-}
-
-// noteFailure counts a failed attempt; after a quiet hour the count starts anew.
-func (s *Service) noteFailure(ctx context.Context, subject []byte) error {
-	now := s.clock.Real()
-	return s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
-		_, err := tx.PGX.Exec(ctx, `
-			INSERT INTO login_failures AS f (subject, failures, last_at) VALUES ($1, 1, $2)
-			ON CONFLICT (subject) DO UPDATE SET last_at = $2, failures = CASE WHEN f.last_at < $3 THEN 1 ELSE f.failures + 1 END`,
-			subject, now, now.Add(-time.Hour))
-		return err
-	})
-}

@@ -3,6 +3,7 @@ package billing_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,7 @@ type bundle struct {
 	accounts *accounts.Service
 	invoices *invoices.Service
 	subs     *subscriptions.Service
+	queue    *jobs.Queue
 	staff    context.Context
 	who      accounts.Joined
 	pro      uuid.UUID // plan
@@ -54,11 +56,11 @@ func setup(t *testing.T) *bundle {
 	b.must(err)
 	b.accounts, err = accounts.New(b.db, b.clock)
 	b.must(err)
-	queue, err := jobs.NewQueue(b.db.StaffPool())
+	b.queue, err = jobs.NewQueue(b.db.StaffPool())
 	b.must(err)
 	sold := plans.New(b.db, b.clock)
 	b.subs, b.invoices = subscriptions.New(b.db, b.clock), invoices.New(b.db, b.clock)
-	b.Service = billing.New(billing.Parts{DB: b.db, Clock: b.clock, Stripe: client, Accounts: b.accounts, Plans: sold, Subscriptions: b.subs, Invoices: b.invoices, Queue: queue, PublicURL: "http://portal.test"})
+	b.Service = billing.New(billing.Parts{DB: b.db, Clock: b.clock, Stripe: client, Accounts: b.accounts, Plans: sold, Subscriptions: b.subs, Invoices: b.invoices, Queue: b.queue, PublicURL: "http://portal.test"})
 	b.who, err = b.accounts.SignUp(context.Background(), accounts.SignUp{Email: "ada@acme.example", Password: "correct horse battery"})
 	b.must(err)
 	b.sell(sold)
@@ -78,6 +80,21 @@ func (b *bundle) exec(sql string, args ...any) {
 		_, err := tx.PGX.Exec(ctx, sql, args...)
 		return err
 	}))
+}
+
+// work does the background work that waits, until none is left.
+func (b *bundle) work() {
+	b.t.Helper()
+	workers := jobs.NewWorkers()
+	b.Register(workers)
+	ctx, stop := context.WithCancel(b.staff)
+	ended := make(chan error, 1)
+	go func() { ended <- b.queue.Work(ctx, workers, slog.New(slog.DiscardHandler)) }()
+	for waiting, tries := 1, 0; waiting > 0 && tries < 300; tries++ {
+		b.must(b.db.StaffPool().QueryRow(ctx, `SELECT count(*) FROM river_job, pg_sleep(0.1) WHERE finalized_at IS NULL`).Scan(&waiting))
+	}
+	stop()
+	b.must(<-ended)
 }
 
 // owner changes the schema, to break something.

@@ -111,14 +111,16 @@ func (s *Service) issue(ctx context.Context, doc *invoices.Document) error {
 	return s.finalize(ctx, doc)
 }
 
-// number gives the invoice its number, once.
+// number gives the invoice its number and fixes the customer's name, once.
 func (s *Service) number(ctx context.Context, doc *invoices.Document) error {
 	if doc.Number != nil {
 		return nil
 	}
 	return s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
 		var n string
-		err := tx.Raw(`UPDATE invoices SET number = 'TG-' || lpad(nextval('invoice_numbers')::text, 6, '0') WHERE id = ? AND number IS NULL RETURNING number`, doc.ID).Scan(&n).Error
+		err := tx.Raw(`
+			UPDATE invoices SET number = 'TG-' || lpad(nextval('invoice_numbers')::text, 6, '0'), billed_to = (SELECT name FROM organizations o WHERE o.id = org_id)
+			WHERE id = ? AND number IS NULL RETURNING number`, doc.ID).Scan(&n).Error
 		doc.Number = &n
 		return err
 	})

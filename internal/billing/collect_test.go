@@ -2,11 +2,13 @@ package billing_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"tollgate/internal/accounts"
 	"tollgate/internal/invoices"
 	"tollgate/internal/postgres"
 	"tollgate/internal/problem"
@@ -122,6 +124,19 @@ func TestAnIssuedInvoiceNeverChanges(t *testing.T) {
 	}
 	if err := b.Approve(b.staff, b.who.User, b.newest().ID); !problem.Is(err, "conflict") {
 		t.Errorf("a paid invoice was approved: %v", err)
+	}
+}
+
+func TestStripeHearsWhatACustomerIsCalledNow(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.subscribe(good)
+	for _, name := range []string{"Acme GmbH", "Acme AG", "Acme GmbH"} { // back to an earlier name, too
+		b.must(b.ChangeCustomer(context.Background(), b.who.Identity, accounts.OrganizationChange{Name: name, BillingEmail: "bills@acme.example"}))
+		b.work()
+		if _, customers := b.sim.API("GET", "/v1/customers?email=bills@acme.example", ""); !strings.Contains(fmt.Sprint(customers), "name:"+name+" ") {
+			t.Errorf("Stripe does not know %s: %v", name, customers)
+		}
 	}
 }
 

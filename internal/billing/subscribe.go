@@ -92,17 +92,6 @@ func (s *Service) storeCardAt(ctx context.Context, org accounts.Organization, in
 
 func fingerprint(s string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(s)))[:8] }
 
-func (s *Service) ensureCustomer(ctx context.Context, org accounts.Organization) (string, error) {
-	if org.StripeCustomerID != nil {
-		return *org.StripeCustomerID, nil
-	}
-	id, err := s.stripe.CreateCustomer(ctx, stripe.CustomerInput{OrganizationID: org.ID.String(), Name: org.Name, Email: org.BillingEmail, IdempotencyKey: "customer-" + org.ID.String()})
-	if err != nil {
-		return "", err
-	}
-	return id, s.accounts.StoreCustomer(ctx, org.ID, id)
-}
-
 // CheckoutDone takes in what a Checkout page did: it asks Stripe anew, so that
 // neither the browser nor a webhook has to be believed. It may be repeated. It
 // returns the subscription that the card was stored for, if there was one.

@@ -51,7 +51,7 @@ func Insert(_ context.Context, tx *postgres.Tx, inv *Invoice, lines []Line) erro
 }
 
 const listed = `
-	SELECT i.*, o.name AS customer, o.time_zone, pl.name AS plan_name, p.name AS product_name
+	SELECT i.*, coalesce(nullif(i.billed_to, ''), o.name) AS customer, o.time_zone, pl.name AS plan_name, p.name AS product_name
 	FROM invoices i JOIN organizations o ON o.id = i.org_id JOIN subscriptions s ON s.id = i.subscription_id
 	JOIN plan_versions pv ON pv.id = s.plan_version_id JOIN plans pl ON pl.id = pv.plan_id JOIN products p ON p.id = s.product_id `
 

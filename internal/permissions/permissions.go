@@ -11,15 +11,16 @@ const (
 	SignedIn Permission = "signed-in"
 	Gateway  Permission = "gateway" // a caller whose identity the gateway has signed
 
-	ReadOwn       Permission = "own:read"        // the organization's usage, keys, subscriptions, invoices
-	ManageKeys    Permission = "own:keys"        // make, rotate, revoke keys
-	Buy           Permission = "own:buy"         // subscribe, cancel, store a card
-	ManageCatalog Permission = "catalog:manage"  // publish APIs, make products and plans, answer requests
-	ReadInvoices  Permission = "invoices:read"   // of all organizations
-	Review        Permission = "invoices:review" // approve and hold
-	Operate       Permission = "system:operate"  // state of the system
-	MoveClock     Permission = "demo:clock"      // demo mode only
-	SeeComponents Permission = "components:see"
+	ReadOwn            Permission = "own:read"         // the organization's usage, keys, subscriptions, invoices
+	ManageKeys         Permission = "own:keys"         // make, rotate, revoke keys
+	Buy                Permission = "own:buy"          // subscribe, cancel, store a card
+	ManageOrganization Permission = "own:organization" // its name and billing address
+	ManageCatalog      Permission = "catalog:manage"   // publish APIs, make products and plans, answer requests
+	ReadInvoices       Permission = "invoices:read"    // of all organizations
+	Review             Permission = "invoices:review"  // approve and hold
+	Operate            Permission = "system:operate"   // state of the system
+	MoveClock          Permission = "demo:clock"       // demo mode only
+	SeeComponents      Permission = "components:see"
 )
 
 var customer = set(ReadOwn, ManageKeys, MoveClock)
@@ -27,7 +28,7 @@ var customer = set(ReadOwn, ManageKeys, MoveClock)
 // roles says what each role may do. Staff roles belong to members of the
 // provider's organization.
 var roles = map[string]map[Permission]bool{
-	"owner":     union(customer, set(Buy)),
+	"owner":     union(customer, set(Buy, ManageOrganization)),
 	"developer": union(customer, set(Buy)),
 	"product":   set(ManageCatalog, SeeComponents, MoveClock),
 	"finance":   set(ReadInvoices, Review, MoveClock),

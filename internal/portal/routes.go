@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	p "tollgate/internal/permissions"
+	"tollgate/internal/portal/account"
 	"tollgate/internal/portal/api"
 	"tollgate/internal/portal/console"
 	"tollgate/internal/portal/finance"
@@ -16,6 +17,7 @@ import (
 // Screens are the handlers of every page, grouped as people know them.
 type Screens struct {
 	Auth     *site.Auth
+	Account  *account.Pages
 	Site     *site.Pages
 	Console  *console.Console
 	Studio   *studio.Pages
@@ -42,6 +44,9 @@ func (s Screens) Routes() []Route { //nolint:funlen // one map, read from top to
 		get("/signup", p.Public, s.Auth.SignUpForm),
 		post("/signup", p.Public, s.Auth.SignUp),
 		post("/logout", p.SignedIn, s.Auth.Logout),
+		get("/account", p.SignedIn, s.Account.Show),
+		post("/account/password", p.SignedIn, s.Account.ChangePassword),
+		post("/account/organization", p.ManageOrganization, s.Account.ChangeOrganization),
 
 		// site
 		get("/", p.Public, s.Site.Landing),

@@ -34,6 +34,7 @@ import (
 	"tollgate/internal/outbound"
 	"tollgate/internal/plans"
 	"tollgate/internal/portal"
+	"tollgate/internal/portal/account"
 	"tollgate/internal/portal/api"
 	"tollgate/internal/portal/console"
 	"tollgate/internal/portal/finance"
@@ -112,10 +113,11 @@ func (w *world) screens() portal.Screens {
 	healthy := telemetry.Part{Name: "database", Check: func(context.Context) (telemetry.State, string) { return telemetry.Healthy, "" }}
 	published := catalog.New(w.db, w.clock, w.queue, outbound.Networks(nil, nil))
 	return portal.Screens{
-		Site:   &site.Pages{Catalog: published, Plans: w.plans, Subscriptions: subs, Clock: w.clock, GatewayURL: "http://gateway.example", PublicURL: w.url},
-		Studio: &studio.Pages{Catalog: published, Plans: w.plans, Accounts: w.accounts, Clock: w.clock},
-		API:    &api.Handlers{DB: w.db, Clock: w.clock, Subscriptions: subs},
-		Auth:   &site.Auth{Accounts: w.accounts, Home: portal.Home},
+		Site:    &site.Pages{Catalog: published, Plans: w.plans, Subscriptions: subs, Clock: w.clock, GatewayURL: "http://gateway.example", PublicURL: w.url},
+		Studio:  &studio.Pages{Catalog: published, Plans: w.plans, Accounts: w.accounts, Clock: w.clock},
+		API:     &api.Handlers{DB: w.db, Clock: w.clock, Subscriptions: subs},
+		Auth:    &site.Auth{Accounts: w.accounts, Home: portal.Home},
+		Account: &account.Pages{Accounts: w.accounts, Billing: w.billing},
 		Console: &console.Console{DB: w.db, Clock: w.clock, Accounts: w.accounts, Applications: applications.New(w.db), Keys: w.keys, Subscriptions: subs,
 			Plans: w.plans, Billing: w.billing, Invoices: inv, GatewayURL: "http://gateway.example"},
 		Finance:  &finance.Finance{Clock: w.clock, Invoices: inv, Billing: w.billing},

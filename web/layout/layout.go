@@ -55,6 +55,14 @@ const (
 	Ops     Area = "Operations"
 )
 
+// Home is the area that the signed-in person works in first.
+func (p Props) Home() Area {
+	if p.User != nil && len(p.User.Areas) > 0 {
+		return Area(p.User.Areas[0].Label)
+	}
+	return Console
+}
+
 // AreaNav is the navigation of an area.
 func AreaNav(area Area) []NavItem {
 	switch area {

@@ -15,6 +15,9 @@ func consoleFixtures() []fixture {
 		{name: "dashboard-empty", path: "/console", page: with(Dashboard, DashboardProps{Steps: []StartStep{
 			{Title: "Choose a plan", Detail: "A free one needs no card.", Done: true}, {Title: "Create a key", Detail: "Its secret is shown once.", Action: link("Create a key", "/console/keys")}, {Title: "Make the call", Detail: "A page listens for it."},
 		}})},
+		{name: "account", path: "/account", page: with(Account, AccountProps{Email: "ada@nordlicht.example", Organization: &OrganizationForm{Name: "Nordlicht Maps GmbH", BillingEmail: "bills@nordlicht.example"}})},
+		{name: "account-refused", path: "/account", page: with(Account, AccountProps{Email: "ada@nordlicht.example", Organization: &OrganizationForm{NameError: "Type a name of at most 100 characters.", BillingEmail: "nobody", BillingEmailError: "This is not an e-mail address."}, Password: PasswordForm{CurrentError: "This is not your current password."}})},
+		{name: "account-empty", path: "/account", page: with(Account, AccountProps{Email: "finance@provider.example"})},
 		{name: "subscribe", path: "/console/subscriptions", page: with(Subscribe, SubscribeProps{
 			Product: "Weather", Plan: "Pro", PricingURL: "/pricing/weather", Action: "/console/subscribe/pro", Today: []BillLine{{Label: "Weather Pro, 23 Nov – 23 Dec", Arithmetic: "1 × $29.00", Amount: "$29.00"}},
 			TodayTotal: "$29.00", Then: "On 23 December: $29.00 and the calls beyond 100,000.", Limits: []component.Fact{{Name: "Rate limit", Value: "50 calls a second"}, {Name: "Quota", Value: "100,000 a month, then charged"}}, Payment: "Visa ending 4242", Button: "Subscribe and pay $29.00",

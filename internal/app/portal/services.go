@@ -21,6 +21,7 @@ import (
 	"tollgate/internal/outbound"
 	"tollgate/internal/plans"
 	"tollgate/internal/portal"
+	"tollgate/internal/portal/account"
 	"tollgate/internal/portal/api"
 	"tollgate/internal/portal/console"
 	"tollgate/internal/portal/finance"
@@ -90,6 +91,7 @@ func (s *Services) screens() portal.Screens {
 		Site: &site.Pages{Catalog: s.Catalog, Plans: s.Plans, Subscriptions: s.Subscriptions, Clock: s.Clock, GatewayURL: s.cfg.GatewayURL, PublicURL: s.cfg.PublicURL},
 		Console: &console.Console{DB: s.DB, Clock: s.Clock, Accounts: s.Accounts, Applications: s.Applications, Keys: s.Keys, Subscriptions: s.Subscriptions,
 			Plans: s.Plans, Billing: s.Billing, Invoices: s.Invoices, GatewayURL: s.cfg.GatewayURL},
+		Account:  &account.Pages{Accounts: s.Accounts, Billing: s.Billing},
 		Studio:   &studio.Pages{Catalog: s.Catalog, Plans: s.Plans, Accounts: s.Accounts, Clock: s.Clock},
 		Finance:  &finance.Finance{Billing: s.Billing, Invoices: s.Invoices, Clock: s.Clock},
 		Ops:      &ops.Ops{DB: s.DB, Clock: s.Clock, Parts: s.parts()},

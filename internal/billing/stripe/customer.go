@@ -42,6 +42,16 @@ func (c *Client) CreateCustomer(ctx context.Context, in CustomerInput) (string, 
 	return cus.ID, nil
 }
 
+// UpdateCustomer changes a customer's name and e-mail address.
+func (c *Client) UpdateCustomer(ctx context.Context, customerID string, in CustomerInput) error {
+	p, err := write(ctx, in.IdempotencyKey)
+	if err := firstError(err, checkID("customer", "cus_", customerID)); err != nil {
+		return err
+	}
+	_, err = c.api.Customers.Update(customerID, &stripego.CustomerParams{Params: p, Name: optional(in.Name), Email: optional(in.Email)})
+	return wrap(err)
+}
+
 // SetDefaultPaymentMethod makes an attached card the one that future invoices
 // are charged to.
 func (c *Client) SetDefaultPaymentMethod(ctx context.Context, customerID, paymentMethodID, idempotencyKey string) error {

@@ -67,6 +67,7 @@ func draft(t testing.TB, c *stripe.Client, cus, key string) stripe.Invoice {
 func repertoire(t *testing.T, a *simtest.Account, c *stripe.Client) {
 	ctx := context.Background()
 	cus, pm := customerWithCard(t, a, c, simtest.CardWorks)
+	must(t, c.UpdateCustomer(ctx, cus, stripe.CustomerInput{Name: "Another name", Email: "bills@acme.example", IdempotencyKey: "customer/2"}))
 
 	inv := draft(t, c, cus, "paid")
 	if _, found, err := c.FindItem(ctx, inv.ID, "paid-usage"); err != nil || !found {

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -67,6 +68,16 @@ func (r *Request) Header() http.Header { return r.gin.Writer.Header() }
 
 // Writer is for answers that are not pages: files and streams.
 func (r *Request) Writer() http.ResponseWriter { return r.gin.Writer }
+
+// Address is the network address that the request comes from. No forwarding
+// header is believed.
+func (r *Request) Address() string {
+	host, _, err := net.SplitHostPort(r.HTTP().RemoteAddr)
+	if err != nil {
+		return r.HTTP().RemoteAddr
+	}
+	return host
+}
 
 // SignedIn reports whether somebody is signed in.
 func (r *Request) SignedIn() bool { return r.Identity.User != uuid.Nil }

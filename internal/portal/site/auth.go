@@ -3,7 +3,6 @@
 package site
 
 import (
-	"net"
 	"net/url"
 
 	"tollgate/internal/accounts"
@@ -38,7 +37,7 @@ func (a *Auth) LoginForm(r *request.Request) error {
 
 // Login signs somebody in and leads back to where they came from.
 func (a *Auth) Login(r *request.Request) error {
-	id, err := a.Accounts.SignIn(r.Ctx(), r.Form("email"), r.Secret("password"), networkAddress(r))
+	id, err := a.Accounts.SignIn(r.Ctx(), r.Form("email"), r.Secret("password"), r.Address())
 	if err != nil {
 		form := a.form(r, "/signup")
 		if problem.Is(err, "too-many-attempts") {
@@ -88,12 +87,4 @@ func (a *Auth) Logout(r *request.Request) error {
 		return err
 	}
 	return r.Redirect("/")
-}
-
-func networkAddress(r *request.Request) string {
-	host, _, err := net.SplitHostPort(r.HTTP().RemoteAddr)
-	if err != nil {
-		return r.HTTP().RemoteAddr
-	}
-	return host
 }

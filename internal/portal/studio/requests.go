@@ -1,6 +1,8 @@
 package studio
 
 import (
+	"strings"
+
 	"tollgate/internal/plans"
 	"tollgate/internal/portal/format"
 	"tollgate/internal/portal/request"
@@ -53,7 +55,7 @@ func (p *Pages) Request(r *request.Request) error {
 	if props.Grant != nil {
 		choices(props.Grant, func(string) string { return "" }, nil)
 		name := q.PlanName + " for " + q.OrgName
-		props.Grant.Name.Value, props.Grant.Slug.Value = name[:min(len(name), 60)], slugOf(q.PlanName+" "+q.OrgName)
+		props.Grant.Name.Value, props.Grant.Slug.Value = strings.ToValidUTF8(name[:min(len(name), 60)], ""), slugOf(q.PlanName+" "+q.OrgName)
 	}
 	return r.Page(page.Request(r.Layout("Request of "+q.OrgName), props))
 }
