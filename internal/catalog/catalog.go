@@ -69,14 +69,18 @@ type Version struct {
 	PublishedAt    time.Time
 }
 
-// BaseURL is where developers call the version.
+// BaseURL is where developers call the version. A host of its own is reached on
+// the gateway's port.
 func (v Version) BaseURL(gatewayURL string) string {
-	if v.Host != "" {
-		if scheme, _, ok := strings.Cut(gatewayURL, "://"); ok {
-			return scheme + "://" + v.Host + v.PathPrefix
-		}
+	u, err := url.Parse(gatewayURL)
+	if v.Host == "" || err != nil {
+		return strings.TrimSuffix(gatewayURL, "/") + v.PathPrefix
 	}
-	return strings.TrimSuffix(gatewayURL, "/") + v.PathPrefix
+	host := v.Host
+	if port := u.Port(); port != "" {
+		host += ":" + port
+	}
+	return u.Scheme + "://" + host + v.PathPrefix
 }
 
 // Entry is an API with its newest served version.
@@ -152,13 +156,14 @@ type NewAPI struct {
 	UpstreamURL, TestURL string // TestURL empty: test calls go to UpstreamURL
 	PathPrefix, Host     string // Host empty: any
 	Visibility           string
-	SignIdentity         bool // the upstream trusts the gateway's signed caller header
+	SignIdentity         bool      // the upstream trusts the gateway's signed caller header
+	Replaces             uuid.UUID // the live version of the API at this slug that gives way; must be named where there is one
 }
 
 var (
 	slugPattern   = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 	prefixPattern = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
-	hostPattern   = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(:[0-9]{1,5})?$`)
+	hostPattern   = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 )
 
 // Validate reports what is wrong, field by field.
@@ -172,10 +177,18 @@ func (a NewAPI) Validate() error {
 	v.Check(upstreamAddress(a.UpstreamURL), "upstream_url", "Give an http or https address without user, query or fragment, such as https://api.example.com/v1.")
 	v.Check(a.TestURL == "" || upstreamAddress(a.TestURL), "test_url", "Give an http or https address without user, query or fragment.")
 	v.Check(a.PathPrefix == "" || (prefixPattern.MatchString(a.PathPrefix) && !dotSegment(a.PathPrefix)), "path_prefix", "Use the form /name, of letters, digits, dots, dashes, underscores and tildes, without a slash at the end.")
-	v.Check(a.Host == "" || (len(a.Host) <= 253 && hostPattern.MatchString(a.Host)), "host", "Give a host name in lower case, such as api.example.com.")
+	v.Check(!ownPath(a.PathPrefix), "path_prefix", "The gateway itself answers at this prefix. Choose another.")
+	v.Check(a.Host == "" || (len(a.Host) <= 253 && hostPattern.MatchString(a.Host)), "host", "Give a host name in lower case and without a port, such as api.example.com.")
 	v.Check(a.PathPrefix != "" || a.Host != "", "path_prefix", "Give a path prefix, or the API its own host.")
 	v.Check(a.Visibility == Public || a.Visibility == Private, "visibility", "Choose who sees the API.")
 	return v.Err()
+}
+
+// ownPath reports whether the gateway keeps a path for itself: health for load
+// balancers, and all below /-.
+func ownPath(prefix string) bool {
+	first, _, _ := strings.Cut(strings.TrimPrefix(prefix, "/"), "/")
+	return first == "healthz" || first == "readyz" || first == "-"
 }
 
 // dotSegment finds . and .. among a path's segments: the gateway refuses such calls.

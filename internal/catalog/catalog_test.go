@@ -65,7 +65,7 @@ func setup(t testing.TB) bundle {
 		t.Fatal(err)
 	}
 	guard := outbound.Networks([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, nil)
-	return bundle{New(db, c, queue, guard), db, people, c, postgres.AsStaff(t.Context()), who.User}
+	return bundle{New(db, c, queue, Guards{Documents: guard, Upstreams: guard}), db, people, c, postgres.AsStaff(t.Context()), who.User}
 }
 
 func (b bundle) submit(t testing.TB, src Source) Publication {
@@ -219,16 +219,17 @@ func TestPublishSaysWhatIsWrongBesideEachField(t *testing.T) {
 			t.Errorf("%s: %v", field, got)
 		}
 	}
-	in := api("weather")
-	in.PathPrefix = "/elsewhere" // same version at another address
-	_, err := b.Publish(b.staff, b.actor, p.ID, in)
-	if got := fields(t, err); got["path_prefix"] == "" {
-		t.Error(got)
+	for name, in := range map[string]NewAPI{"a slug that is taken": api("weather"), "another version than the live one": {Replaces: uuid.New()}} {
+		taken := api("weather")
+		taken.PathPrefix, taken.Replaces = "/elsewhere", in.Replaces
+		if _, err := b.Publish(b.staff, b.actor, p.ID, taken); fields(t, err)["replaces"] == "" {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 	if all, err := b.List(b.staff, ""); err != nil || len(all) != 1 {
 		t.Errorf("%d APIs, %v: a refused one left something", len(all), err)
 	}
-	for _, prefix := range []string{"", "/a/../b", "/a/", "a", "/a b", "/%41"} {
+	for _, prefix := range []string{"", "/a/../b", "/a/", "a", "/a b", "/%41", "/healthz", "/readyz/x", "/-/limits"} {
 		in := api("second")
 		in.PathPrefix = prefix
 		if _, err := b.Publish(b.staff, b.actor, p.ID, in); fields(t, err)["path_prefix"] == "" {
@@ -237,7 +238,45 @@ func TestPublishSaysWhatIsWrongBesideEachField(t *testing.T) {
 	}
 }
 
-func TestRepublishingRetiresTheRouteAndKeepsProductsSelling(t *testing.T) {
+func TestAnUpstreamThatTheGatewayWouldRefuseIsNotPublished(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	p := b.submit(t, Source{Name: "a", Document: []byte(weather)})
+	for _, address := range []string{"http://10.3.3.3/", "http://[::1]:80/", "http://169.254.169.254/latest", "https://192.168.1.1"} {
+		in := api("weather")
+		in.UpstreamURL = address
+		if _, err := b.Publish(b.staff, b.actor, p.ID, in); fields(t, err)["upstream_url"] == "" {
+			t.Errorf("published with upstream %s: %v", address, err)
+		}
+		in.UpstreamURL, in.TestURL = "http://127.0.0.1:9", address
+		if _, err := b.Publish(b.staff, b.actor, p.ID, in); fields(t, err)["test_url"] == "" {
+			t.Errorf("published with test upstream %s: %v", address, err)
+		}
+	}
+	in := api("weather")
+	in.UpstreamURL = "http://not-known-here.invalid" // the gateway may know it
+	if _, err := b.Publish(b.staff, b.actor, p.ID, in); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAHostOfItsOwnIsReachedOnTheGatewaysPort(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		host, gateway, want string
+	}{
+		{"", "http://127.0.0.1:8000", "http://127.0.0.1:8000/a"},
+		{"", "https://gw.example/", "https://gw.example/a"},
+		{"api.example", "http://127.0.0.1:8000", "http://api.example:8000/a"},
+		{"api.example", "https://gw.example", "https://api.example/a"},
+	} {
+		if got := (Version{Host: c.host, PathPrefix: "/a"}).BaseURL(c.gateway); got != c.want {
+			t.Errorf("host %q at %s: %s, want %s", c.host, c.gateway, got, c.want)
+		}
+	}
+}
+
+func TestReplacingRetiresTheLiveVersionAndKeepsProductsSelling(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	first := b.publish(t, weather, api("weather"))
@@ -245,7 +284,9 @@ func TestRepublishingRetiresTheRouteAndKeepsProductsSelling(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	second := b.publish(t, strings.Replace(weather, `"1.0"`, `"1.1"`, 1), api("weather"))
+	next := api("weather")
+	next.Replaces, next.PathPrefix = first.Version.ID, "/weather/v2"
+	second := b.publish(t, strings.Replace(weather, `"1.0"`, `"1.1"`, 1), next)
 	if second.ID != first.ID || second.Version.ID == first.Version.ID {
 		t.Errorf("%v then %v", first, second)
 	}

@@ -62,7 +62,7 @@ func (s *Service) Read(ctx context.Context, job ReadJob) error {
 		return err
 	}
 	if len(document) == 0 {
-		document, err = s.guard.Fetch(ctx, source, openapi.MaxBytes)
+		document, err = s.guards.Documents.Fetch(ctx, source, openapi.MaxBytes)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -94,10 +94,14 @@ func unfetched(source string, err error) *openapi.Document {
 }
 
 // Publish makes a checked document callable: one transaction stores API,
-// upstream, version and operations, and retires the version that had the same
-// route. An existing slug gets a new version. Errors name the fields of NewAPI.
+// upstream, version and operations. Where an API is live at the slug, in must
+// name its version as the one to replace: that retires, and products sell the
+// new one in its place. Errors name the fields of NewAPI.
 func (s *Service) Publish(ctx context.Context, actor, publication uuid.UUID, in NewAPI) (Entry, error) {
 	if err := in.Validate(); err != nil {
+		return Entry{}, err
+	}
+	if err := s.checkUpstreams(ctx, in); err != nil {
 		return Entry{}, err
 	}
 	state, document, err := s.loadDocument(ctx, publication)
@@ -121,9 +125,21 @@ func (s *Service) Publish(ctx context.Context, actor, publication uuid.UUID, in 
 			Details: map[string]string{"version": entry.Version.ID.String(), "label": entry.Version.Label}})
 	})
 	if err != nil {
-		return Entry{}, routeTaken(err, in, doc.Version)
+		return Entry{}, routeTaken(err, in)
 	}
 	return entry, nil
+}
+
+// checkUpstreams refuses addresses that gateways would not connect to, so that
+// nobody sells an API whose every call fails. A name that does not resolve here
+// may do so at the gateway.
+func (s *Service) checkUpstreams(ctx context.Context, in NewAPI) error {
+	v := problem.Invalid{}
+	for field, address := range map[string]string{"upstream_url": in.UpstreamURL, "test_url": in.TestURL} {
+		err := s.guards.Upstreams.CheckURL(ctx, address)
+		v.Check(!errors.Is(err, outbound.ErrDenied), field, "The gateway may not connect to this address: it is not public and in none of UPSTREAM_NETWORKS, or it is one of its own listeners.")
+	}
+	return v.Err()
 }
 
 var errNotReady = problem.Conflict("This document is not ready to be published, or was published already.")
@@ -138,6 +154,9 @@ func (s *Service) publish(ctx context.Context, tx *postgres.Tx, publication uuid
 	if state != Ready {
 		return Entry{}, errNotReady
 	}
+	if err := mayReplace(ctx, tx, in); err != nil {
+		return Entry{}, err
+	}
 	api, err := upsertAPI(ctx, tx, API{ID: postgres.NewID(), Slug: in.Slug, Name: in.Name, Summary: in.Summary, Visibility: in.Visibility, CreatedAt: now})
 	if err != nil {
 		return Entry{}, err
@@ -146,7 +165,7 @@ func (s *Service) publish(ctx context.Context, tx *postgres.Tx, publication uuid
 		ID: postgres.NewID(), Label: storableText(doc.Version), Lifecycle: Published, Host: in.Host, PathPrefix: in.PathPrefix,
 		Title: storableText(doc.Title), Description: storableText(doc.Description), Format: doc.Format, OperationCount: len(doc.Operations), PublishedAt: now,
 	}
-	old, err := retire(ctx, tx, api.ID, v)
+	old, err := retire(ctx, tx, api.ID)
 	if err != nil {
 		return Entry{}, err
 	}

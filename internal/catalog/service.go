@@ -17,15 +17,21 @@ import (
 // Service runs the use cases of the catalog. Reads show an organization public
 // APIs and those that its plans include; staff see all.
 type Service struct {
-	db    *postgres.DB
-	clock *clock.Clock
-	queue *jobs.Queue
-	guard *outbound.Guard
+	db     *postgres.DB
+	clock  *clock.Clock
+	queue  *jobs.Queue
+	guards Guards
 }
 
-// New makes the service; guard says where documents may be fetched from.
-func New(db *postgres.DB, c *clock.Clock, queue *jobs.Queue, guard *outbound.Guard) *Service {
-	return &Service{db: db, clock: c, queue: queue, guard: guard}
+// Guards say which addresses are allowed.
+type Guards struct {
+	Documents *outbound.Guard // that documents are fetched from
+	Upstreams *outbound.Guard // that gateways send calls to
+}
+
+// New makes the service.
+func New(db *postgres.DB, c *clock.Clock, queue *jobs.Queue, guards Guards) *Service {
+	return &Service{db: db, clock: c, queue: queue, guards: guards}
 }
 
 // entries reads APIs with their newest served version. Row-level security

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"tollgate/internal/openapi"
@@ -81,24 +82,29 @@ func upsertAPI(ctx context.Context, tx *postgres.Tx, a API) (API, error) {
 	return a, err
 }
 
-// retire ends the served versions of the API on v's route.
-func retire(ctx context.Context, tx *postgres.Tx, api uuid.UUID, v Version) (old []uuid.UUID, err error) {
-	rows, err := tx.PGX.Query(ctx, `
-		UPDATE api_versions SET lifecycle = 'retired' WHERE api_id = $1 AND host = $2 AND path_prefix = $3 AND lifecycle IN ('published', 'deprecated')
-		RETURNING id`, api, v.Host, v.PathPrefix)
+// mayReplace refuses to replace a live version that in does not name: it was
+// published meanwhile, or nobody knew that the slug is taken.
+func mayReplace(ctx context.Context, tx *postgres.Tx, in NewAPI) error {
+	live, err := readEntry(ctx, tx, in.Slug)
+	switch {
+	case problem.Is(err, "not-found"):
+		return nil
+	case err != nil:
+		return err
+	case live.Version.ID != in.Replaces:
+		return &problem.Error{Code: "invalid", Message: "Please correct the marked fields.", Fields: map[string]string{
+			"replaces": fmt.Sprintf("%s %s is live at this place. Say that it is to be replaced, or choose another place in the catalog.", live.Name, live.Version.Label)}}
+	}
+	return nil
+}
+
+// retire ends the served versions of an API.
+func retire(ctx context.Context, tx *postgres.Tx, api uuid.UUID) (old []uuid.UUID, err error) {
+	rows, err := tx.PGX.Query(ctx, `UPDATE api_versions SET lifecycle = 'retired' WHERE api_id = $1 AND lifecycle IN ('published', 'deprecated') RETURNING id`, api)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	old = []uuid.UUID{}
-	for rows.Next() {
-		var id uuid.UUID
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		old = append(old, id)
-	}
-	return old, rows.Err()
+	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 }
 
 func insertVersion(ctx context.Context, tx *postgres.Tx, api uuid.UUID, v Version, in NewAPI, doc *openapi.Document) error {
@@ -211,20 +217,15 @@ func storableJSON(v any) (string, error) {
 	return b.String(), nil
 }
 
-// routeTaken turns broken uniqueness into messages beside the fields.
-func routeTaken(err error, in NewAPI, label string) error {
+// routeTaken turns broken uniqueness into a message beside the field.
+func routeTaken(err error, in NewAPI) error {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
 		return err
 	}
-	field, message := "", ""
-	switch pg.ConstraintName {
-	case "api_versions_route":
-		field, message = "path_prefix", "Another API is published at "+in.Host+in.PathPrefix+". Choose another path prefix or host."
-	case "api_versions_label":
-		field, message = "path_prefix", "Version "+label+" of this API is published at another address. Publish there to replace it, or give the document a new version."
-	default:
+	if pg.ConstraintName != "api_versions_route" {
 		return fmt.Errorf("publish: %w", err)
 	}
-	return (&problem.Error{Code: "invalid", Message: "Please correct the marked fields.", Fields: map[string]string{field: message}}).Because(err)
+	return (&problem.Error{Code: "invalid", Message: "Please correct the marked fields.", Fields: map[string]string{
+		"path_prefix": "Another API is published at " + in.Host + in.PathPrefix + ". Choose another path prefix or host."}}).Because(err)
 }

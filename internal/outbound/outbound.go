@@ -12,6 +12,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -77,6 +79,34 @@ func (g *Guard) Check(address netip.AddrPort) error {
 	return nil
 }
 
+// CheckURL reports ErrDenied if an http or https address leads only to addresses
+// that may not be connected to. Connections are checked anew: this is to say so early.
+func (g *Guard) CheckURL(ctx context.Context, raw string) error {
+	u, err := url.Parse(raw)
+	if err != nil || u.Hostname() == "" {
+		return err
+	}
+	port := uint16(80)
+	if u.Scheme == "https" {
+		port = 443
+	}
+	if n, err := strconv.ParseUint(u.Port(), 10, 16); err == nil {
+		port = uint16(n)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
+	if err != nil {
+		return fmt.Errorf("look up %s: %w", u.Hostname(), err)
+	}
+	for _, a := range found {
+		if g.Check(netip.AddrPortFrom(a, port)) == nil {
+			return nil
+		}
+	}
+	return ErrDenied
+}
+
 // Dialer refuses denied addresses after resolution.
 func (g *Guard) Dialer() *net.Dialer {
 	return &net.Dialer{Timeout: 5 * time.Second, ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
@@ -93,7 +123,7 @@ var ErrTooLarge = errors.New("the document is too large")
 
 // Fetch downloads a document of at most limit bytes over http or https, with at
 // most three redirects, each checked, within half a minute.
-func (g *Guard) Fetch(ctx context.Context, url string, limit int64) ([]byte, error) {
+func (g *Guard) Fetch(ctx context.Context, address string, limit int64) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	client := &http.Client{
@@ -105,7 +135,7 @@ func (g *Guard) Fetch(ctx context.Context, url string, limit int64) ([]byte, err
 			return nil
 		},
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil || (req.URL.Scheme != "http" && req.URL.Scheme != "https") || req.URL.User != nil {
 		return nil, errors.New("the address must be a plain http or https URL")
 	}

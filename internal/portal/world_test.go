@@ -111,7 +111,7 @@ func (w *world) screens() portal.Screens {
 	w.keys, w.plans = keys.New(w.db, w.clock, []byte("a pepper for tests")), plans.New(w.db, w.clock)
 	w.billing = billing.New(billing.Parts{DB: w.db, Clock: w.clock, Stripe: pay, Accounts: w.accounts, Plans: w.plans, Subscriptions: subs, Invoices: inv, Queue: w.queue, PublicURL: w.url})
 	healthy := telemetry.Part{Name: "database", Check: func(context.Context) (telemetry.State, string) { return telemetry.Healthy, "" }}
-	published := catalog.New(w.db, w.clock, w.queue, outbound.Networks(nil, nil))
+	published := catalog.New(w.db, w.clock, w.queue, catalog.Guards{Documents: outbound.Networks(nil, nil), Upstreams: outbound.Networks(nil, nil)})
 	return portal.Screens{
 		Site:    &site.Pages{Catalog: published, Plans: w.plans, Subscriptions: subs, Clock: w.clock, GatewayURL: "http://gateway.example", PublicURL: w.url},
 		Studio:  &studio.Pages{Catalog: published, Plans: w.plans, Accounts: w.accounts, Clock: w.clock},

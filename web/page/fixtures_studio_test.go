@@ -51,7 +51,9 @@ func publicationFixture() PublicationProps {
 			{Severity: badge("Error", component.Bad), Line: "214", Pointer: "/paths/~1stations~1{id}/get", Message: "The path names {id}, but no parameter of that name is declared, so no route can be made."},
 			{Severity: badge("Warning", component.Warn), Line: "1,022", Pointer: "/components/schemas/Observation/properties/wind", Message: "The schema has no type; its page shows “any”."},
 		},
-		Form: &PublicationForm{Action: "/studio/publications/1/publish", DiscardAction: "/studio/publications/1/discard", Name: Input{Value: "Weather"}, Slug: Input{Value: "weather"}, Summary: Input{Value: "Current weather and forecasts."}, Upstream: Input{Value: "https://weather.internal:8443", Error: "No answer within 5 seconds."}, PathPrefix: Input{Value: "/weather/v2"}, Blocked: "Mend the error above first."},
+		Form: &PublicationForm{Action: "/studio/publications/1/publish", Name: Input{Value: "Weather"}, Slug: Input{Value: "weather"}, Summary: Input{Value: "Current weather and forecasts."}, Upstream: Input{Value: "https://weather.internal:8443", Error: "No answer within 5 seconds."}, PathPrefix: Input{Value: "/weather/v2"}, Blocked: "Mend the error above first.",
+			Replace: &ReplaceChoice{Version: "v1", Label: "Replace version 2.3 of Weather", Hint: "It stops answering at /weather/v2 unless the new version has the same route.", Error: "Weather 2.3 is live at this place. Say that it is to be replaced, or choose another place in the catalog."}},
+		DiscardAction: "/studio/publications/1/discard",
 	}
 }
 

@@ -26,15 +26,17 @@ type Config struct {
 	StripeWebhookSecret string         `env:"STRIPE_WEBHOOK_SECRET"`
 	StripeBaseURL       string         `env:"STRIPE_BASE_URL"` // empty: Stripe's own
 	StripeVersion       string         `env:"STRIPE_API_VERSION"`
-	ImportNetworks      []netip.Prefix `env:"IMPORT_NETWORKS"` // private networks that documents may be fetched from; none by default
+	ImportNetworks      []netip.Prefix `env:"IMPORT_NETWORKS"`                 // private networks that documents may be fetched from; none by default
+	UpstreamNetworks    []netip.Prefix `env:"UPSTREAM_NETWORKS" envDefault:""` // the gateways'; checked when an API is published
 	DrainTimeout        time.Duration  `env:"DRAIN_TIMEOUT" envDefault:"30s"`
 	LogLevel            slog.Level     `env:"LOG_LEVEL" envDefault:"INFO"`
 	TestClock           bool           `env:"TEST_CLOCK"` // follow the movable clock; refused with a live Stripe key
 
 	// Set by cmd/tollgate alone; no environment reaches them.
-	Demo         bool
-	Samples      []SampleAccount
-	OwnListeners []string // of the other programs in this process
+	Demo             bool
+	Samples          []SampleAccount
+	OwnListeners     []string // of the other programs in this process: no document is fetched from there
+	GatewayListeners []string // of the gateway, where it runs in this process: no upstream is there
 }
 
 // SampleAccount is one of the demo's people.

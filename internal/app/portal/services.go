@@ -72,7 +72,7 @@ func assemble(cfg Config, db *postgres.DB, logger *slog.Logger) (*Services, erro
 	}
 	s.Applications = applications.New(db)
 	s.Keys = keys.New(db, s.Clock, []byte(cfg.Pepper))
-	s.Catalog = catalog.New(db, s.Clock, s.Queue, importGuard(cfg))
+	s.Catalog = catalog.New(db, s.Clock, s.Queue, catalog.Guards{Documents: guard(cfg.ImportNetworks, append(cfg.OwnListeners, cfg.Listen, cfg.PrivateListen)), Upstreams: guard(cfg.UpstreamNetworks, cfg.GatewayListeners)})
 	s.Plans = plans.New(db, s.Clock)
 	s.Subscriptions = subscriptions.New(db, s.Clock)
 	s.Invoices = invoices.New(db, s.Clock)
@@ -164,14 +164,14 @@ func (s *Services) parts() []telemetry.Part {
 	}
 }
 
-// importGuard lets documents be fetched from public addresses, and from the
-// networks that an operator has named, but never from our own listeners.
-func importGuard(cfg Config) *outbound.Guard {
+// guard allows public addresses and the networks that an operator has named, but
+// none of the given listeners.
+func guard(networks []netip.Prefix, listeners []string) *outbound.Guard {
 	var own []netip.AddrPort
-	for _, listen := range append([]string{cfg.Listen, cfg.PrivateListen}, cfg.OwnListeners...) {
+	for _, listen := range listeners {
 		if a, err := netip.ParseAddrPort(listen); err == nil {
 			own = append(own, a)
 		}
 	}
-	return outbound.Networks(cfg.ImportNetworks, own)
+	return outbound.Networks(networks, own)
 }

@@ -100,6 +100,8 @@ func (c *Config) complete(s *state, databaseURL string) {
 	c.Gateway.DataDir = filepath.Join(c.DataDir, "gateway")
 	c.Gateway.UpstreamNetworks = append(c.Gateway.UpstreamNetworks, netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"))
 	c.Portal.ImportNetworks = append(c.Portal.ImportNetworks, netip.MustParsePrefix("127.0.0.0/8"))
+	c.Portal.UpstreamNetworks = c.Gateway.UpstreamNetworks
+	c.Portal.GatewayListeners = []string{c.Gateway.Listen, c.Gateway.PrivateListen}
 	c.Portal.OwnListeners = []string{c.Gateway.Listen, c.Gateway.PrivateListen, c.StripeListen}
 	c.Portal.DrainTimeout, c.Gateway.DrainTimeout = 10*time.Second, 10*time.Second
 	if c.simulate = c.Portal.StripeSecretKey == ""; c.simulate {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"tollgate/internal/catalog"
 	"tollgate/internal/openapi"
 	"tollgate/internal/portal/request"
 	"tollgate/internal/postgres"
@@ -43,10 +44,7 @@ func (c *Console) samples(r *request.Request, application uuid.UUID, key string)
 	if err := json.Unmarshal([]byte(detail), &op); err != nil {
 		return tabs, fmt.Errorf("read an operation: %w", err)
 	}
-	base := c.GatewayURL + prefix
-	if host != "" {
-		base = "https://" + host + prefix
-	}
+	base := catalog.Version{Host: host, PathPrefix: prefix}.BaseURL(c.GatewayURL)
 	tabs = component.CodeTabsProps{ID: "samples", Title: op.Method + " " + op.Path}
 	for _, s := range openapi.Samples(&op, openapi.SampleInput{BaseURL: base, Key: key}) {
 		language := strings.ToLower(s.Language)

@@ -57,8 +57,9 @@ func New(t testing.TB) *Portal {
 	must(t, err)
 	people, err := accounts.New(db, c)
 	must(t, err)
+	loopback := outbound.Networks([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, nil)
 	p := &Portal{DB: db, Clock: c, Accounts: people, Plans: plans.New(db, c),
-		Catalog: catalog.New(db, c, queue, outbound.Networks([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, nil))}
+		Catalog: catalog.New(db, c, queue, catalog.Guards{Documents: loopback, Upstreams: loopback})}
 	screens := portal.Screens{
 		Auth:   &site.Auth{Accounts: people, Home: portal.Home},
 		Site:   &site.Pages{Catalog: p.Catalog, Plans: p.Plans, Subscriptions: subscriptions.New(db, c), Clock: c, GatewayURL: GatewayURL, PublicURL: "http://portal.example"},

@@ -36,7 +36,7 @@ func (p *Pages) APIs(r *request.Request) error {
 	}
 	for _, e := range entries {
 		row := page.StudioAPI{Name: e.Name, URL: "/apis/" + e.Slug, Version: e.Version.Label, Lifecycle: lifecycle(e), Operations: format.Count(int64(e.Version.OperationCount)),
-			Upstream: e.Upstream, Updated: format.Moment(e.Version.PublishedAt, p.Clock.Now())}
+			Upstream: e.Upstream, Updated: format.Moment(e.Version.PublishedAt, p.Clock.Now()), ReplaceURL: withWishes("/studio/apis/new", "", e.Slug)}
 		if origin, ok := origins[e.Version.ID]; ok && e.Warnings > 0 {
 			row.Warnings, row.WarningsURL = format.Counted(int64(e.Warnings), "warning", "warnings"), "/studio/publications/"+origin.String()
 		}
@@ -81,7 +81,7 @@ func draftBadge(d catalog.Publication) component.BadgeProps {
 
 // NewAPI is the form that takes a document.
 func (p *Pages) NewAPI(r *request.Request) error {
-	return r.Page(page.Import(r.Layout("Publish an API"), page.ImportProps{Limit: documentLimit, Slug: page.Input{Value: r.Query("slug")}}))
+	return r.Page(page.Import(r.Layout("Publish an API"), page.ImportProps{Limit: documentLimit, Name: page.Input{Value: r.Query("name")}, Slug: page.Input{Value: r.Query("slug")}}))
 }
 
 var documentLimit = fmt.Sprintf("OpenAPI 3.1, 3.0 or Swagger 2.0, JSON or YAML, up to %d MB.", openapi.MaxBytes>>20)

@@ -60,9 +60,10 @@ func (p *Pages) Publish(r *request.Request) error {
 	if err != nil {
 		return err
 	}
+	replaces, _ := r.FormID("replaces") // none chosen is for the catalog to refuse
 	entry, err := p.Catalog.Publish(r.Ctx(), r.Identity.User, pub.ID, catalog.NewAPI{
 		Name: r.Form("name"), Slug: r.Form("slug"), Summary: r.Form("summary"), UpstreamURL: r.Form("upstream_url"), TestURL: r.Form("test_url"),
-		PathPrefix: r.Form("path_prefix"), Host: r.Form("host"), Visibility: r.Form("visibility"), SignIdentity: r.Form("sign_identity") != "",
+		PathPrefix: r.Form("path_prefix"), Host: r.Form("host"), Visibility: r.Form("visibility"), SignIdentity: r.Form("sign_identity") != "", Replaces: replaces,
 	})
 	if err == nil {
 		return r.RedirectWith(entry.Name+" is live.", "/apis/"+entry.Slug)
@@ -79,11 +80,17 @@ func (p *Pages) Publish(r *request.Request) error {
 		return err
 	}
 	props.Form = &page.PublicationForm{
-		Action: publicationURL(pub) + "/publish", DiscardAction: publicationURL(pub) + "/discard",
-		Name: typed(r, fields, "name"), Slug: typed(r, fields, "slug"), Summary: typed(r, fields, "summary"), Upstream: typed(r, fields, "upstream_url"),
+		Action: publicationURL(pub) + "/publish",
+		Name:   typed(r, fields, "name"), Slug: typed(r, fields, "slug"), Summary: typed(r, fields, "summary"), Upstream: typed(r, fields, "upstream_url"),
 		TestURL: typed(r, fields, "test_url"), PathPrefix: typed(r, fields, "path_prefix"), Host: typed(r, fields, "host"),
 		Visibility: visibility(r.Form("visibility")), SignIdentity: r.Form("sign_identity") != "",
-		Error: firstOf(message, rest(fields, "name", "slug", "summary", "upstream_url", "test_url", "path_prefix", "host")),
+		Error: firstOf(message, rest(fields, "name", "slug", "summary", "upstream_url", "test_url", "path_prefix", "host", "replaces")),
+	}
+	if props.Form.Replace, err = p.replaceChoice(r, r.Form("slug")); err != nil {
+		return err
+	}
+	if choice := props.Form.Replace; choice != nil {
+		choice.Error, choice.Chosen = fields["replaces"], choice.Version == r.Form("replaces")
 	}
 	return r.Invalid(page.Publication(r.Layout(props.Title), props))
 }
@@ -111,8 +118,8 @@ func (p *Pages) suggestedForm(r *request.Request, pub catalog.Publication) (*pag
 	name := firstOf(r.Query("name"), pub.Title)
 	slug := firstOf(r.Query("slug"), slugOf(name))
 	form := &page.PublicationForm{
-		Action: publicationURL(pub) + "/publish", DiscardAction: publicationURL(pub) + "/discard",
-		Name: page.Input{Value: name}, Slug: page.Input{Value: slug}, PathPrefix: page.Input{Value: "/" + slug}, Visibility: visibility(""),
+		Action: publicationURL(pub) + "/publish",
+		Name:   page.Input{Value: name}, Slug: page.Input{Value: slug}, PathPrefix: page.Input{Value: "/" + slug}, Visibility: visibility(""),
 	}
 	live, err := p.Catalog.API(r.Ctx(), slug)
 	if problem.Is(err, "not-found") {
@@ -124,8 +131,22 @@ func (p *Pages) suggestedForm(r *request.Request, pub catalog.Publication) (*pag
 	form.Name.Value, form.Summary.Value, form.Upstream.Value = live.Name, live.Summary, live.Upstream
 	form.TestURL.Value, form.SignIdentity = live.TestUpstream, live.SignIdentity
 	form.PathPrefix.Value, form.Host.Value, form.Visibility = live.Version.PathPrefix, live.Version.Host, visibility(live.Visibility)
-	form.Error = "There is an API at this address already: publishing replaces its version " + live.Version.Label + ". Choose another address for a new API."
+	form.Replace = choiceOf(live)
 	return form, nil
+}
+
+// replaceChoice asks about what is live at a place in the catalog; nil when nothing is.
+func (p *Pages) replaceChoice(r *request.Request, slug string) (*page.ReplaceChoice, error) {
+	live, err := p.Catalog.API(r.Ctx(), slug)
+	if problem.Is(err, "not-found") {
+		return nil, nil
+	}
+	return choiceOf(live), err
+}
+
+func choiceOf(live catalog.Entry) *page.ReplaceChoice {
+	return &page.ReplaceChoice{Version: live.Version.ID.String(), Label: "Replace version " + live.Version.Label + " of " + live.Name,
+		Hint: "It stops answering at " + live.Version.Host + live.Version.PathPrefix + " unless the new version has the same route. Products and subscriptions go on with the new one."}
 }
 
 func (p *Pages) publicationProps(r *request.Request, pub catalog.Publication) (page.PublicationProps, error) {
@@ -134,7 +155,11 @@ func (p *Pages) publicationProps(r *request.Request, pub catalog.Publication) (p
 		StatusURL: publicationURL(pub) + "/status", RefreshURL: r.HTTP().URL.RequestURI(), FindingsNote: findingsNote(pub),
 	}
 	if pub.State == catalog.Invalid {
-		props.Failed = "Correct what is marked as an error in the document."
+		props.Failed = failure(pub)
+		props.AgainURL = withWishes("/studio/apis/new", r.Query("name"), r.Query("slug"))
+	}
+	if pub.State == catalog.Invalid || pub.State == catalog.Ready {
+		props.DiscardAction = publicationURL(pub) + "/discard"
 	}
 	if pub.FindingsOmitted > 0 {
 		props.FindingsNote += ", and " + format.Counted(int64(pub.FindingsOmitted), "more of the same kind", "more of the same kinds")
@@ -162,6 +187,14 @@ func (p *Pages) publicationProps(r *request.Request, pub catalog.Publication) (p
 		}
 	}
 	return props, nil
+}
+
+// failure says what to do about a draft that cannot be published.
+func failure(pub catalog.Publication) string {
+	if pub.Size == 0 {
+		return "The document could not be fetched; the finding below says why."
+	}
+	return "Correct what is marked as an error in the document."
 }
 
 // liveURL is the page of the API that still serves a version.

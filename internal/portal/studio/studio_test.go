@@ -87,6 +87,40 @@ func TestADocumentIsPublishedFromUploadToReference(t *testing.T) {
 	p.Stranger(t).Get("/apis").Has(t, 200, "Forecasts for cities", "1 operation").Lacks(t, "127.0.0.1:9000")
 }
 
+func TestALiveVersionGivesWayOnlyWhenThatIsSaid(t *testing.T) {
+	t.Parallel()
+	p := portaltest.New(t)
+	b := p.Staff(t, "product")
+	submit := func() string {
+		path, _ := read(t, p, b.Post("/studio/apis/new", url.Values{"source": {"paste"}, "document_text": {weather}}).Has(t, 303).Location)
+		return path
+	}
+	b.Post(submit()+"/publish", publishForm()).Has(t, 303)
+	b.Get("/studio").Has(t, 200, "/studio/apis/new?slug=weather")
+
+	path, form := submit(), publishForm()
+	form.Set("name", "Something else")
+	refused := b.Post(path+"/publish", form).Has(t, 422, "Weather 1.0 is live at this place", "Replace version 1.0 of Weather", `value="Something else"`)
+	b.Get("/apis/weather").Has(t, 200, "<h1>Weather")
+	_, after, _ := strings.Cut(refused.Body, `name="replaces" value="`)
+	version, _, _ := strings.Cut(after, `"`)
+	form.Set("replaces", version)
+	b.Post(path+"/publish", form).Has(t, 303)
+	b.Get("/apis/weather").Has(t, 200, "<h1>Something else")
+}
+
+func TestADraftWithErrorsSaysWhyAndCanBeDiscarded(t *testing.T) {
+	t.Parallel()
+	p := portaltest.New(t)
+	b := p.Staff(t, "product")
+	sent := b.Post("/studio/apis/new", url.Values{"source": {"url"}, "document_url": {"http://10.1.2.3/api.json"}, "name": {"Kept"}, "slug": {"kept"}}).Has(t, 303)
+	path, _ := read(t, p, sent.Location)
+	b.Get(sent.Location).Has(t, 200, "could not be fetched", "/studio/apis/new?name=Kept&amp;slug=kept").Lacks(t, "Correct what is marked")
+	b.Get("/studio/apis/new?name=Kept&slug=kept").Has(t, 200, `value="Kept"`, `value="kept"`)
+	b.Post(path+"/discard", nil).Has(t, 303)
+	b.Get("/studio").Has(t, 200, "No APIs yet")
+}
+
 func TestDocumentsAreTakenByPasteAndAddressToo(t *testing.T) {
 	t.Parallel()
 	p := portaltest.New(t)
