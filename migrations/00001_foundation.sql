@@ -125,7 +125,7 @@ CREATE TABLE apis (
 CREATE TABLE upstreams (
   id uuid PRIMARY KEY,
   live_url text NOT NULL,
-  test_url text NOT NULL DEFAULT '', -- empty: test calls go to the live target
+  test_url text NOT NULL DEFAULT '', -- empty: test calls are refused
   sign_identity boolean NOT NULL DEFAULT false, -- the upstream trusts the gateway's signed caller header
   created_at timestamptz NOT NULL
 );
@@ -601,6 +601,7 @@ REVOKE INSERT, UPDATE, DELETE ON view_version FROM tollgate_app, tollgate_staff;
 
 CREATE TRIGGER view AFTER INSERT OR UPDATE OF hash, mode, expires_at, revoked_at OR DELETE ON keys FOR EACH STATEMENT EXECUTE FUNCTION bump_view_version();
 CREATE TRIGGER view AFTER INSERT OR UPDATE OF state, plan_version_id, period_start, period_end, cancel_at_end OR DELETE ON subscriptions FOR EACH STATEMENT EXECUTE FUNCTION bump_view_version();
+CREATE TRIGGER view AFTER UPDATE OF slug, visibility ON apis FOR EACH STATEMENT EXECUTE FUNCTION bump_view_version();
 CREATE TRIGGER view AFTER UPDATE OF time_zone ON organizations FOR EACH STATEMENT EXECUTE FUNCTION bump_view_version();
 CREATE TRIGGER view AFTER INSERT OR UPDATE OF lifecycle, host, path_prefix, upstream_id OR DELETE ON api_versions FOR EACH STATEMENT EXECUTE FUNCTION bump_view_version();
 CREATE TRIGGER view AFTER INSERT OR UPDATE OF method, path, weight OR DELETE ON operations FOR EACH STATEMENT EXECUTE FUNCTION bump_view_version();

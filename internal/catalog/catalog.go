@@ -88,7 +88,7 @@ type Entry struct {
 	API
 	Version      Version
 	Upstream     string // for staff pages only, like the two that follow
-	TestUpstream string // empty: Upstream
+	TestUpstream string // empty: test calls are refused
 	SignIdentity bool
 	Warnings     int // findings of its document
 }
@@ -153,7 +153,7 @@ func (s Source) Validate() error {
 // NewAPI is how a checked document is published.
 type NewAPI struct {
 	Name, Slug, Summary  string
-	UpstreamURL, TestURL string // TestURL empty: test calls go to UpstreamURL
+	UpstreamURL, TestURL string // TestURL empty: test calls are refused
 	PathPrefix, Host     string // Host empty: any
 	Visibility           string
 	SignIdentity         bool      // the upstream trusts the gateway's signed caller header

@@ -99,7 +99,7 @@ func (s Seeder) Seed(ctx context.Context, people []Person) (key string, err erro
 func (s Seeder) publishAll(ctx context.Context, author uuid.UUID) (pro, included uuid.UUID, err error) {
 	version, err := s.publish(ctx, author, "elements.json", elements.Document, catalog.NewAPI{
 		Name: "Elements", Slug: "elements", Summary: "The periodic table as an API: elements, weights and molar masses.",
-		UpstreamURL: s.SampleURL, PathPrefix: "/elements/v1", Visibility: "public",
+		UpstreamURL: s.SampleURL, TestURL: s.SampleURL, PathPrefix: "/elements/v1", Visibility: "public",
 	})
 	if err != nil {
 		return pro, included, err
@@ -125,7 +125,7 @@ func (s Seeder) publishAll(ctx context.Context, author uuid.UUID) (pro, included
 func (s Seeder) publishOwn(ctx context.Context, author uuid.UUID) (plan uuid.UUID, err error) {
 	version, err := s.publish(ctx, author, "tollgate.json", api.Document, catalog.NewAPI{
 		Name: "Tollgate", Slug: "tollgate", Summary: "Your own usage and subscriptions, for programs.",
-		UpstreamURL: s.PortalURL, PathPrefix: "/tollgate", Visibility: "public", SignIdentity: true,
+		UpstreamURL: s.PortalURL, TestURL: s.PortalURL, PathPrefix: "/tollgate", Visibility: "public", SignIdentity: true,
 	})
 	if err != nil {
 		return plan, err

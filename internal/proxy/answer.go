@@ -22,6 +22,9 @@ type refusedBody struct {
 	PlanURL    string `json:"plan_url,omitempty"`
 }
 
+// lastOfBody is how long a client may go on sending once its answer is decided.
+const lastOfBody = time.Second
+
 // refuse answers a call that is not forwarded. It consumes nothing.
 func (g *Gateway) refuse(c *call, why *refusal) {
 	if c.reserved {
@@ -37,6 +40,7 @@ func (g *Gateway) refuse(c *call, why *refusal) {
 	}
 	g.refusals.Add(org, key, why.Code, c.arrived)
 	g.metrics.refused.WithLabelValues(why.Code).Inc()
+	g.bound(c.w, lastOfBody)
 	g.writeLimits(c, c.w.Header())
 	body := refusedBody{Body: why.Body(g.cfg.PortalURL, c.id.String())}
 	body.Error = body.Title

@@ -79,13 +79,15 @@ func printable(s string) string {
 	}, s)
 }
 
+const unknownRoute = "No API answers at this address. Compare it with the base URL in the API's documentation."
+
 func (g *Gateway) findRoute(c *call) *refusal {
 	host := c.r.Host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
 	if c.route, c.within = c.view.Route(host, c.path); c.route == nil {
-		return refuse("unknown-route", "No API answers at this address. Compare it with the base URL in the API's documentation.")
+		return refuse("unknown-route", unknownRoute)
 	}
 	return nil
 }
@@ -130,6 +132,9 @@ func presentedKey(h http.Header) (string, *refusal) {
 
 func (g *Gateway) findSubscription(c *call) *refusal {
 	if c.hold = c.view.Hold(c.key.Application, c.route.ID); c.hold == nil {
+		if c.route.Private { // not theirs to know of
+			return refuse("unknown-route", unknownRoute)
+		}
 		return refuse("not-subscribed", "The key is good, but its application has no subscription to this API. Choose a plan at %s/apis/%s.", g.cfg.PortalURL, c.route.API)
 	}
 	var runs bool
@@ -142,6 +147,15 @@ func (g *Gateway) findSubscription(c *call) *refusal {
 	c.rate = g.limiter.Peek(c.caller(), c.hold.Plan.Rates, c.arrived)
 	if c.hold.Plan.Quota > 0 {
 		c.quota = g.wallet.Peek(c.account(), c.hold.Plan.Quota)
+	}
+	return nil
+}
+
+// checkMode refuses test keys where the API has nothing to try: test calls are
+// free and have no quota, so they never reach the live upstream by default.
+func (g *Gateway) checkMode(c *call) *refusal {
+	if c.test() && c.route.Test == nil {
+		return refuse("no-test-mode", "The API %s has no upstream for test keys. Use a live key.", c.route.API)
 	}
 	return nil
 }
@@ -182,7 +196,7 @@ func (g *Gateway) spendQuota(c *call) *refusal {
 	if plan.Quota == 0 || c.test() {
 		return nil
 	}
-	id, st, outcome := g.wallet.Spend(c.r.Context(), c.account(), plan.Quota)
+	id, st, outcome := g.wallet.Spend(c.r.Context(), c.account(), lease.Quota{Calls: plan.Quota, Hard: plan.Hard})
 	c.lease, c.quota = id, st
 	if outcome == lease.Spent || !plan.Hard {
 		return nil

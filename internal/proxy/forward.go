@@ -46,6 +46,8 @@ func (g *Gateway) serve(c *call) {
 	ctx, cancel := context.WithTimeout(c.r.Context(), g.cfg.Timeout)
 	defer cancel()
 	c.out = &answer{}
+	c.w.Header().Del("X-Request-Id") // set with the answer: an early hint would clear it
+	g.bound(c.w, g.cfg.Timeout+lastOfBody) // later than the timeout, which must not look like a client that left
 	c.body = &countingBody{ReadCloser: c.r.Body}
 	r := c.r.WithContext(context.WithValue(ctx, callKey{}, c))
 	if c.r.Body != nil && c.r.Body != http.NoBody {
@@ -56,11 +58,21 @@ func (g *Gateway) serve(c *call) {
 	g.forward.ServeHTTP(c.w, r)
 }
 
+// slack is how much longer a client may take to read an answer than to send its body.
+const slack = 5 * time.Second
+
+// bound gives a client d from now to send its body, and a little longer to take
+// the answer: the server reads what is left of a body before it answers.
+func (g *Gateway) bound(w http.ResponseWriter, d time.Duration) {
+	c, until := http.NewResponseController(w), g.clock.Real().Add(d)
+	_ = errors.Join(c.SetReadDeadline(until), c.SetWriteDeadline(until.Add(slack))) // a connection that is gone needs none
+}
+
 func (g *Gateway) rewrite(p *httputil.ProxyRequest) {
 	c := p.In.Context().Value(callKey{}).(*call)
 	target := c.route.Live
 	if c.test() {
-		target = c.route.Test
+		target = c.route.Test // there is one: checkMode has looked
 	}
 	cleanHeaders(p.Out.Header)
 	p.Out.URL = &url.URL{Scheme: target.Scheme, Host: target.Host, Path: strings.TrimSuffix(target.Path, "/") + c.within, RawQuery: p.In.URL.RawQuery}
@@ -108,7 +120,7 @@ func (g *Gateway) onResponse(resp *http.Response) error {
 	c.out.status = resp.StatusCode
 	c.out.firstByte = g.clock.Real().Sub(c.started)
 	g.writeLimits(c, resp.Header)
-	resp.Header.Del("X-Request-Id") // ours is set already
+	resp.Header.Set("X-Request-Id", c.id.String())
 	if resp.Body == http.NoBody || resp.ContentLength == 0 || c.r.Method == http.MethodHead {
 		c.out.complete = true
 		return g.meter(c, false)
@@ -116,7 +128,7 @@ func (g *Gateway) onResponse(resp *http.Response) error {
 	resp.Body = &meteredBody{body: resp.Body, left: resp.ContentLength, done: func() error {
 		c.out.complete = true
 		return g.meter(c, false)
-	}, out: c.out}
+	}, out: c.out, client: c.r.Context()}
 	return nil
 }
 
@@ -138,6 +150,8 @@ func (g *Gateway) onError(w http.ResponseWriter, r *http.Request, err error) {
 	c.out.status = e.Status()
 	c.out.ours = true
 	c.out.complete = true
+	g.bound(w, lastOfBody)
+	w.Header().Set("X-Request-Id", c.id.String())
 	g.writeLimits(c, w.Header())
 	body := refusedBody{Body: e.Body(g.cfg.PortalURL, c.id.String())}
 	body.Error = body.Title

@@ -103,6 +103,7 @@ var pipeline = []func(*Gateway, *call) *refusal{
 	(*Gateway).authenticate,     // who calls; the checksum is looked at before any lookup
 	(*Gateway).findSubscription, // may they call it
 	(*Gateway).checkPayment,     // have they paid
+	(*Gateway).checkMode,        // test calls only where there is something to try
 	(*Gateway).findOperation,    // after the subscription: operations are not listed to strangers
 	(*Gateway).reserveRecord,    // no call is forwarded that could not be metered
 	(*Gateway).spendQuota,       // given back when the rate limit refuses

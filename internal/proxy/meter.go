@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"io"
 	"strconv"
@@ -16,6 +17,7 @@ type answer struct {
 	firstByte time.Duration
 	bytes     uint64
 	ours      bool // the gateway answered in the upstream's place
+	broken    bool // the upstream's answer ended before its end, and not because the client left
 	complete  bool // every byte was handed to the client's connection
 	metered   bool
 }
@@ -27,7 +29,7 @@ func (g *Gateway) meter(c *call, aborted bool) error {
 		return nil
 	}
 	c.out.metered = true
-	answered := c.out.status > 0 && c.out.status < 500 && !c.out.ours
+	answered := c.out.status > 0 && c.out.status < 500 && !c.out.ours && !c.out.broken
 	rec := spool.Record{
 		RequestID: c.id, At: c.arrived, Org: c.key.Org, Application: c.key.Application, Subscription: c.hold.ID, Key: c.key.ID,
 		Version: c.route.ID, Operation: c.op.ID, Lease: c.lease, Method: c.r.Method, Path: c.within, Status: uint16(c.out.status),
@@ -65,6 +67,8 @@ type meteredBody struct {
 	left int64 // declared bytes still to come; negative: unknown, the end says so
 	done func() error
 	out  *answer
+
+	client context.Context // of the client's request: ended when it has left
 }
 
 // Read implements io.Reader.
@@ -75,7 +79,10 @@ func (b *meteredBody) Read(p []byte) (int, error) {
 	if known {
 		b.left -= int64(n)
 	}
-	if errors.Is(err, io.EOF) || (known && b.left <= 0 && n > 0) {
+	switch {
+	case err != nil && !errors.Is(err, io.EOF):
+		b.out.broken = b.client.Err() == nil
+	case err != nil || (known && b.left <= 0 && n > 0):
 		if failed := b.done(); failed != nil {
 			return 0, failed // unrecorded: the client must not get the whole answer
 		}

@@ -37,8 +37,9 @@ type Version struct {
 	Host         string // empty: any
 	PathPrefix   string
 	LiveURL      string
-	TestURL      string // empty: test calls go to LiveURL
+	TestURL      string // empty: test calls are refused
 	SignIdentity bool
+	Private      bool // known to its subscribers only
 }
 
 // Operation is one callable method and path of a version.

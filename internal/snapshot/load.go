@@ -38,7 +38,7 @@ func (d *Data) loadRows(ctx context.Context, tx pgx.Tx) (err error) {
 		return err
 	}
 	if d.Versions, err = query[Version](ctx, tx, `
-		SELECT v.id, a.slug, v.host, v.path_prefix, u.live_url, u.test_url, u.sign_identity
+		SELECT v.id, a.slug, v.host, v.path_prefix, u.live_url, u.test_url, u.sign_identity, a.visibility = 'private'
 		FROM api_versions v JOIN apis a ON a.id = v.api_id JOIN upstreams u ON u.id = v.upstream_id
 		WHERE v.lifecycle IN ('published', 'deprecated')`); err != nil {
 		return err

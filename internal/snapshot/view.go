@@ -27,7 +27,7 @@ type View struct {
 // Route is a published version and how to reach it.
 type Route struct {
 	Version
-	Live, Test *url.URL
+	Live, Test *url.URL // Test is nil where test calls are refused
 	operations matcher
 }
 
@@ -83,7 +83,6 @@ func (v *View) buildRoutes(d *Data) error {
 		if r.Live, err = parseTarget(ver.LiveURL); err != nil {
 			return fmt.Errorf("API %s: %w", ver.API, err)
 		}
-		r.Test = r.Live
 		if ver.TestURL != "" {
 			if r.Test, err = parseTarget(ver.TestURL); err != nil {
 				return fmt.Errorf("API %s: %w", ver.API, err)

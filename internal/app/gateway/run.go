@@ -41,6 +41,7 @@ type program struct {
 	shipper  *metering.Shipper
 	refusals *metering.Refusals
 	leases   *lease.Postgres
+	wallet   *lease.Wallet
 	limiter  *memory.Limiter
 	registry *prometheus.Registry
 	started  time.Time
@@ -92,6 +93,7 @@ func assemble(ctx context.Context, cfg Config, logger *slog.Logger) (*program, e
 		return nil, err
 	}
 	p.leases = &lease.Postgres{Pool: db, Gateway: holder, Process: uuid.New(), Now: p.clock.Now}
+	p.wallet = lease.New(p.leases, time.Second, p.clock.Real)
 	p.shipper = metering.NewShipper(p.spool, db, cfg.ID, p.clock.Now, logger, p.registry)
 	p.views = snapshot.NewHolder(db, filepath.Join(cfg.DataDir, "view.gob"), logger, func(v *snapshot.View) {
 		if cfg.TestClock {
@@ -117,7 +119,7 @@ func (p *program) serve(ctx context.Context, public, private net.Listener, ready
 		ready()
 	}
 	err := serve.Until(ctx, p.cfg.DrainTimeout,
-		serve.Server{Listener: public, Handler: p.handler(public)},
+		serve.Server{Listener: public, Handler: p.handler(public, private)},
 		serve.Server{Listener: private, Handler: telemetry.Private(p.parts(), p.registry)},
 	)
 	stop()
@@ -126,16 +128,13 @@ func (p *program) serve(ctx context.Context, public, private net.Listener, ready
 
 // handler is the public listener: the request path, and two addresses for
 // load balancers.
-func (p *program) handler(public net.Listener) http.Handler {
-	own := []netip.AddrPort{netip.MustParseAddrPort(public.Addr().String())}
-	if private, err := netip.ParseAddrPort(p.cfg.PrivateListen); err == nil {
-		own = append(own, private)
-	}
+func (p *program) handler(public, private net.Listener) http.Handler {
+	own := []netip.AddrPort{netip.MustParseAddrPort(public.Addr().String()), netip.MustParseAddrPort(private.Addr().String())}
 	g := proxy.New(proxy.Config{
 		PortalURL: p.cfg.PortalURL, Pepper: []byte(p.cfg.Pepper), IdentitySecret: []byte(p.cfg.IdentitySecret),
 		Timeout: p.cfg.UpstreamTimeout, Upstreams: outbound.Networks(p.cfg.UpstreamNetworks, own),
 	}, proxy.Parts{
-		Clock: p.clock, Views: p.views, Limiter: p.limiter, Wallet: lease.New(p.leases, time.Second), Spool: p.spool,
+		Clock: p.clock, Views: p.views, Limiter: p.limiter, Wallet: p.wallet, Spool: p.spool,
 		Refusals: p.refusals, Logger: p.logger, Registry: p.registry,
 	})
 	ready := telemetry.Readiness(p.parts())
@@ -172,6 +171,7 @@ func (p *program) keepUp(ctx context.Context) {
 			p.heartbeat(ctx)
 			p.settle(ctx)
 			p.limiter.Sweep(p.clock.Now())
+			p.wallet.Sweep(p.clock.Now())
 		}
 	}
 }

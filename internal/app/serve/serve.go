@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -36,16 +37,27 @@ type Server struct {
 // [http.Server.Shutdown] alone waits five seconds for each.
 const unusedGrace = time.Second
 
+// slowest bounds how long a client may take to send a request or to take an
+// answer; a handler may set other deadlines for its own.
+const slowest = 3 * time.Minute
+
+// handlersEnd is how long handlers may take to notice that their connections
+// were closed at the end of a drain.
+const handlersEnd = 5 * time.Second
+
 // Until serves until ctx ends, or one server fails, then lets requests that are
-// under way finish for at most drain.
+// under way finish for at most drain. No handler runs any more when it returns.
 func Until(ctx context.Context, drain time.Duration, servers ...Server) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, s := range servers {
 		var fresh unused
+		var running handlers
 		srv := &http.Server{
 			ConnState:         fresh.track,
-			Handler:           s.Handler,
+			Handler:           running.count(s.Handler),
 			ReadHeaderTimeout: 5 * time.Second,
+			ReadTimeout:       slowest,
+			WriteTimeout:      slowest,
 			IdleTimeout:       2 * time.Minute,
 			MaxHeaderBytes:    32 << 10,
 			ErrorLog:          log.New(io.Discard, "", 0), // clients' TLS and framing faults
@@ -62,7 +74,9 @@ func Until(ctx context.Context, drain time.Duration, servers ...Server) error {
 			defer cancel()
 			defer time.AfterFunc(unusedGrace, fresh.close).Stop()
 			if err := srv.Shutdown(limit); err != nil {
-				return errors.Join(fmt.Errorf("not all requests finished within %s", drain), srv.Close())
+				err = errors.Join(fmt.Errorf("not all requests finished within %s", drain), srv.Close())
+				running.wait(handlersEnd)
+				return err
 			}
 			return nil
 		})
@@ -94,5 +108,30 @@ func (u *unused) close() {
 	defer u.mu.Unlock()
 	for c := range u.conns {
 		_ = c.Close()
+	}
+}
+
+// handlers counts the handlers that run.
+type handlers struct{ n atomic.Int64 }
+
+func (h *handlers) count(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.n.Add(1)
+		defer h.n.Add(-1)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// wait returns when no handler runs, or after limit.
+func (h *handlers) wait(limit time.Duration) {
+	over := time.After(limit)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for h.n.Load() > 0 {
+		select {
+		case <-over:
+			return
+		case <-tick.C:
+		}
 	}
 }

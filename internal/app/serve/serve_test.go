@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,11 +85,12 @@ func TestARequestUnderWayIsAnsweredBeforeTheEnd(t *testing.T) {
 
 func TestARequestThatOutlastsTheDrainIsNamed(t *testing.T) {
 	t.Parallel()
-	entered, release := make(chan struct{}), make(chan struct{})
-	defer close(release)
-	addr, stop, done := start(t, time.Millisecond, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+	entered := make(chan struct{})
+	var ended atomic.Bool
+	addr, stop, done := start(t, time.Millisecond, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		close(entered)
-		<-release
+		<-r.Context().Done() // its connection is closed
+		ended.Store(true)
 	}))
 	go func() {
 		if resp, err := http.Get("http://" + addr); err == nil {
@@ -99,5 +101,8 @@ func TestARequestThatOutlastsTheDrainIsNamed(t *testing.T) {
 	stop()
 	if err := <-done; err == nil {
 		t.Error("a drain that cut a request off ended without an error")
+	}
+	if !ended.Load() {
+		t.Error("a handler still runs after the end")
 	}
 }

@@ -23,7 +23,7 @@ const MaxPath = 70
 const (
 	FlagTest     = 1 << iota // made with a test key
 	FlagBillable             // counts towards the bill
-	FlagAborted              // the client left before the whole answer was sent
+	FlagAborted              // the client did not get the whole answer
 )
 
 // Record is one forwarded call.

@@ -233,11 +233,15 @@ func (s *Spool) Forget(seg *Segment) error {
 }
 
 // Seal ends the active segment, so that it can be shipped and removed whole.
-// Call it when no reservation is open any more.
+// Calls that are still under way keep the places that they were promised: then
+// the segment stays open, and what is not shipped waits for the next process.
 func (s *Spool) Seal() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
+	if s.inFlight > 0 {
+		return
+	}
 	if s.active != nil {
 		s.sealed = append(s.sealed, s.active)
 		s.active = nil

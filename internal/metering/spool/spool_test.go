@@ -256,3 +256,36 @@ func BenchmarkAppend(b *testing.B) {
 		appendOne(b, s, uuid.UUID{})
 	}
 }
+
+func TestACallThatOutlivesTheSealIsStillRecorded(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, err := New(Config{Dir: dir, SegmentSlots: 64, MaxSegments: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Reserve(); err != nil {
+		t.Fatal(err)
+	}
+	s.Seal()
+	if err := s.Reserve(); !errors.Is(err, ErrFull) {
+		t.Errorf("a sealed spool promises a place: %v", err)
+	}
+	late := &Record{RequestID: uuid.New(), Method: "GET", Path: "/late"}
+	if err := s.Append(late); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	next, err := New(Config{Dir: dir, SegmentSlots: 64, MaxSegments: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = next.Close() }()
+	pending := next.Pending()
+	records, _, _, err := pending[0].Segment.Read(0, pending[0].To)
+	if err != nil || len(records) != 1 || records[0].RequestID != late.RequestID {
+		t.Errorf("the next process finds %v, %v", records, err)
+	}
+}

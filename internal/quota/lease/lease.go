@@ -41,88 +41,105 @@ const (
 	Unavailable         // nothing in hand, and the store did not answer in time
 )
 
+// answerHolds is for how long an answer of the store is believed without asking
+// again, so that calls over an exhausted quota, or without a database, do not
+// each cost a round trip.
+const answerHolds = time.Second
+
 // Wallet holds this gateway's slices.
 type Wallet struct {
 	store Store
 	wait  time.Duration
+	now   func() time.Time // real time
 
 	mu    sync.Mutex
-	purse map[uuid.UUID]*purse
+	purse map[purseKey]*purse
 }
 
-// purse is what is in hand for one subscription's present period.
+// purseKey is one quota in one period. Calls that arrived before a period's end
+// and are still under way spend from its purse, not from the next one's.
+type purseKey struct {
+	subscription uuid.UUID
+	start        int64
+}
+
+// purse is what is in hand for one account.
 type purse struct {
 	account  Account
 	slices   []slice
+	inHand   int64 // in all slices
 	size     int64 // of the last slice
 	left     int64 // not granted to anybody, as last heard
+	heard    bool  // the store has answered at least once
 	fetching chan struct{}
-	failed   bool
+	refusal  Outcome   // what the last answer means for a call with nothing in hand
+	until    time.Time // and for how long
 }
 
 type slice struct{ lease, calls int64 }
 
-// New makes an empty wallet; a call with nothing in hand waits for the store for at most wait.
-func New(store Store, wait time.Duration) *Wallet {
-	return &Wallet{store: store, wait: wait, purse: map[uuid.UUID]*purse{}}
+// New makes an empty wallet; a call with nothing in hand waits for the store for
+// at most wait.
+func New(store Store, wait time.Duration, now func() time.Time) *Wallet {
+	return &Wallet{store: store, wait: wait, now: now, purse: map[purseKey]*purse{}}
 }
 
-// Spend takes one call of a's total. It returns the lease that it came from.
-func (w *Wallet) Spend(ctx context.Context, a Account, total int64) (lease int64, st quota.Status, out Outcome) {
+// Quota is how many calls an account has, and whether it blocks.
+type Quota struct {
+	Calls int64
+	Hard  bool
+}
+
+// Spend takes one call of a's quota. It returns the lease that it came from. A
+// call of a soft quota goes on whatever the outcome, so it does not wait for a
+// store that has answered before.
+func (w *Wallet) Spend(ctx context.Context, a Account, q Quota) (lease int64, st quota.Status, out Outcome) {
 	var deadline <-chan time.Time
 	for {
-		w.mu.Lock()
-		p := w.purseOf(a)
-		if lease, ok := p.take(); ok {
-			if p.inHand() < p.size/2 && p.left > 0 {
-				w.fetch(p, total)
-			}
-			st := p.status(total)
-			w.mu.Unlock()
-			return lease, st, Spent
+		lease, st, out, fetched := w.try(a, q)
+		if fetched == nil {
+			return lease, st, out
 		}
-		if p.size != 0 && p.left == 0 && p.fetching == nil { // the store has said that nothing is left
-			p.size = 0 // so that the next call asks again: a slice may have been given back
-			st := p.status(total)
-			w.mu.Unlock()
-			return 0, st, Exhausted
-		}
-		fetched := w.fetch(p, total)
-		w.mu.Unlock()
 		if deadline == nil {
 			deadline = time.After(w.wait)
 		}
 		select {
 		case <-fetched:
-			if st, out, decided := w.afterFetch(p, total); decided {
-				return 0, st, out
-			}
 		case <-deadline:
-			return 0, w.statusOf(p, total), Unavailable
+			return 0, st, Unavailable
 		case <-ctx.Done():
-			return 0, w.statusOf(p, total), Unavailable
+			return 0, st, Unavailable
 		}
 	}
 }
 
-// afterFetch decides for a call that waited in vain.
-func (w *Wallet) afterFetch(p *purse, total int64) (quota.Status, Outcome, bool) {
+// try takes one call from what is in hand. Otherwise it says why not, or what
+// to wait for.
+func (w *Wallet) try(a Account, q Quota) (lease int64, st quota.Status, out Outcome, fetched <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	switch {
-	case p.failed:
-		return p.status(total), Unavailable, true
-	case p.inHand() == 0 && p.left == 0:
-		return p.status(total), Exhausted, true
+	p := w.purseOf(a)
+	if lease, ok := p.take(); ok {
+		if p.inHand < p.size/2 && p.left > 0 {
+			w.fetch(p, q.Calls)
+		}
+		return lease, p.status(q.Calls), Spent, nil
 	}
-	return quota.Status{}, Spent, false
+	if w.now().Before(p.until) {
+		return 0, p.status(q.Calls), p.refusal, nil
+	}
+	fetched = w.fetch(p, q.Calls)
+	if !q.Hard && p.heard {
+		return 0, p.status(q.Calls), Exhausted, nil
+	}
+	return 0, p.status(q.Calls), Unavailable, fetched
 }
 
 // Peek reports what is left without consuming.
 func (w *Wallet) Peek(a Account, total int64) quota.Status {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if p := w.purse[a.Subscription]; p != nil && p.account.Start.Equal(a.Start) && p.size != 0 {
+	if p := w.purse[keyOf(a)]; p != nil && p.heard {
 		return p.status(total)
 	}
 	return quota.Status{Limit: total, Remaining: total, Reset: a.End}
@@ -132,23 +149,30 @@ func (w *Wallet) Peek(a Account, total int64) quota.Status {
 func (w *Wallet) Return(a Account, lease int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if p := w.purse[a.Subscription]; p != nil && p.account.Start.Equal(a.Start) {
-		p.slices = append(p.slices, slice{lease, 1})
+	if p := w.purse[keyOf(a)]; p != nil {
+		p.put(lease, 1)
 	}
 }
 
-func (w *Wallet) statusOf(p *purse, total int64) quota.Status {
+// Sweep forgets accounts whose period has ended at least an hour before now.
+// What they hold is settled with the leases.
+func (w *Wallet) Sweep(now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return p.status(total)
+	for key, p := range w.purse {
+		if p.account.End.Add(time.Hour).Before(now) {
+			delete(w.purse, key)
+		}
+	}
 }
 
-// purseOf starts a fresh purse when the billing period has changed.
+func keyOf(a Account) purseKey { return purseKey{a.Subscription, a.Start.UnixNano()} }
+
 func (w *Wallet) purseOf(a Account) *purse {
-	p := w.purse[a.Subscription]
-	if p == nil || !p.account.Start.Equal(a.Start) {
+	p := w.purse[keyOf(a)]
+	if p == nil {
 		p = &purse{account: a}
-		w.purse[a.Subscription] = p
+		w.purse[keyOf(a)] = p
 	}
 	return p
 }
@@ -167,24 +191,44 @@ func (w *Wallet) fetch(p *purse, total int64) <-chan struct{} {
 		g, err := w.store.Take(ctx, p.account, total)
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		p.failed = err != nil
-		if err == nil {
-			p.left = g.Left
-			p.size = max(g.Calls, 1)
-			if g.Calls > 0 {
-				p.slices = append(p.slices, slice{g.Lease, g.Calls})
-			}
-		}
+		p.answer(g, err, w.now())
 		p.fetching = nil
 		close(done)
 	}()
 	return done
 }
 
+// answer takes in what the store said.
+func (p *purse) answer(g Grant, err error, now time.Time) {
+	if err != nil {
+		p.refusal, p.until = Unavailable, now.Add(answerHolds)
+		return
+	}
+	p.heard, p.left, p.size = true, g.Left, max(g.Calls, 1)
+	p.until = time.Time{}
+	if g.Calls > 0 {
+		p.put(g.Lease, g.Calls)
+	} else {
+		p.refusal, p.until = Exhausted, now.Add(answerHolds)
+	}
+}
+
+func (p *purse) put(lease, calls int64) {
+	p.inHand += calls
+	for i := range p.slices {
+		if p.slices[i].lease == lease {
+			p.slices[i].calls += calls
+			return
+		}
+	}
+	p.slices = append(p.slices, slice{lease, calls})
+}
+
 func (p *purse) take() (lease int64, ok bool) {
 	for len(p.slices) > 0 {
 		if s := &p.slices[0]; s.calls > 0 {
 			s.calls--
+			p.inHand--
 			return s.lease, true
 		}
 		p.slices = p.slices[1:]
@@ -192,13 +236,6 @@ func (p *purse) take() (lease int64, ok bool) {
 	return 0, false
 }
 
-func (p *purse) inHand() (n int64) {
-	for _, s := range p.slices {
-		n += s.calls
-	}
-	return n
-}
-
 func (p *purse) status(total int64) quota.Status {
-	return quota.Status{Limit: total, Remaining: max(min(p.left+p.inHand(), total), 0), Reset: p.account.End}
+	return quota.Status{Limit: total, Remaining: max(min(p.left+p.inHand, total), 0), Reset: p.account.End}
 }
