@@ -81,7 +81,8 @@ CREATE TABLE sessions (
   token_hash bytea PRIMARY KEY, -- SHA-256 of the cookie's token
   user_id uuid REFERENCES users ON DELETE CASCADE, -- null before login
   data bytea NOT NULL,
-  expires_at timestamptz NOT NULL
+  expires_at timestamptz NOT NULL,
+  ended boolean NOT NULL DEFAULT false -- signed out: the row stays, so that a request under way cannot bring it back
 );
 CREATE INDEX sessions_user ON sessions (user_id);
 CREATE INDEX sessions_expiry ON sessions (expires_at);

@@ -2,6 +2,8 @@ package accounts_test
 
 import (
 	"context"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -133,4 +135,92 @@ func TestANewPasswordEndsAllSessionsAndTheTableHoldsNoToken(t *testing.T) {
 	if _, err := s.SignIn(context.Background(), ada.Email, "another good password", "192.0.2.1"); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestManyGuessesAtOnceAreSlowedLikeManyInARow(t *testing.T) {
+	t.Parallel()
+	s, _ := setup(t)
+	if _, err := s.SignUp(context.Background(), ada); err != nil {
+		t.Fatal(err)
+	}
+	var checked atomic.Int64
+	var wg sync.WaitGroup
+	for range 30 {
+		wg.Go(func() {
+			if _, err := s.SignIn(context.Background(), ada.Email, "wrong password", "198.51.100.1"); problem.Is(err, "invalid") {
+				checked.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if n := checked.Load(); n != 5 {
+		t.Errorf("%d of 30 guesses were checked, want 5", n)
+	}
+}
+
+func TestTheRightPasswordForgivesTypingErrors(t *testing.T) {
+	t.Parallel()
+	s, _ := setup(t)
+	if _, err := s.SignUp(context.Background(), ada); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		for range 4 {
+			if _, err := s.SignIn(context.Background(), ada.Email, "wrong password", "192.0.2.1"); !problem.Is(err, "invalid") {
+				t.Fatal(err)
+			}
+		}
+		if _, err := s.SignIn(context.Background(), ada.Email, ada.Password, "192.0.2.1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestAnEndedSessionIsNotBroughtBackByARequestUnderWay(t *testing.T) {
+	t.Parallel()
+	s, db := setup(t)
+	joined, err := s.SignUp(context.Background(), ada)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := scs.New()
+	m.Store = accounts.SessionStore{DB: db, Clock: clock.New()}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	session := func() string {
+		ctx, err := m.Load(context.Background(), "")
+		must(err)
+		m.Put(ctx, accounts.SessionUser, joined.User.String())
+		token, _, err := m.Commit(ctx)
+		must(err)
+		return token
+	}
+	for name, end := range map[string]func(token string) error{
+		"sign-out": func(token string) error {
+			ctx, err := m.Load(context.Background(), token)
+			must(err)
+			return m.Destroy(ctx)
+		},
+		"a new password": func(string) error {
+			return s.ChangePassword(context.Background(), joined.Identity, accounts.PasswordChange{Current: ada.Password, New: ada.Password}, "192.0.2.1")
+		},
+	} {
+		token := session()
+		slow, err := m.Load(context.Background(), token)
+		must(err)
+		must(end(token))
+		m.Put(slow, "flash", "done")
+		_, _, err = m.Commit(slow)
+		must(err)
+		after, err := m.Load(context.Background(), token)
+		must(err)
+		if m.GetString(after, accounts.SessionUser) != "" {
+			t.Errorf("%s: the session is back", name)
+		}
+	}
+	must(s.Forget(context.Background()))
 }

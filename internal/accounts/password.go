@@ -85,21 +85,21 @@ func (s *Service) ChangePassword(ctx context.Context, who Identity, in PasswordC
 		if err := tx.Model(&User{}).Where("id = ?", who.User).Update("password_hash", hash).Error; err != nil {
 			return err
 		}
-		return tx.Exec(`DELETE FROM sessions WHERE user_id = ?`, who.User).Error
+		return tx.Exec(`UPDATE sessions SET ended = true, data = '' WHERE user_id = ?`, who.User).Error
 	})
 }
 
-// checkedPassword compares a password and counts failures. Repeated ones from
-// one network address slow that address's attempts on that account, so that
-// nobody can lock a stranger out. user is nil where there is no such account.
+// checkedPassword compares a password. Repeated failures from one network address
+// slow that address's attempts on that account, so that nobody can lock a
+// stranger out. user is nil where there is no such account.
 func (s *Service) checkedPassword(ctx context.Context, email string, user *User, password, address string) (bool, error) {
 	subject := failureSubject(email, address)
-	if err := s.checkFailures(ctx, subject); err != nil {
+	if err := s.countAttempt(ctx, subject); err != nil {
 		return false, err
 	}
 	ok, err := s.passwordMatches(ctx, user, password)
-	if err == nil && !ok {
-		err = s.noteFailure(ctx, subject)
+	if err == nil && ok {
+		err = s.forgiveAttempts(ctx, subject)
 	}
 	return ok, err
 }
@@ -108,6 +108,7 @@ const (
 	freeFailures = 5
 	failureDelay = 2 * time.Second // doubles with each failure beyond the free ones
 	maxDelay     = 5 * time.Minute
+	quietTime    = time.Hour // after which failures are forgotten
 )
 
 // wait is how long after the last failure the next attempt may come.
@@ -123,32 +124,36 @@ func failureSubject(email, address string) []byte {
 	return sum[:]
 }
 
-func (s *Service) checkFailures(ctx context.Context, subject []byte) error {
-	var failures int
-	var last time.Time
+// countAttempt counts an attempt as failed before it is made, so that many at
+// once are slowed down like many in a row, or refuses it.
+func (s *Service) countAttempt(ctx context.Context, subject []byte) error {
+	now := s.clock.Real()
 	err := s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
-		return tx.PGX.QueryRow(ctx, `SELECT failures, last_at FROM login_failures WHERE subject = $1`, subject).Scan(&failures, &last)
+		var failures int
+		var last time.Time
+		err := tx.PGX.QueryRow(ctx, `
+			INSERT INTO login_failures (subject, failures, last_at) VALUES ($1, 0, $2)
+			ON CONFLICT (subject) DO UPDATE SET failures = CASE WHEN login_failures.last_at < $3 THEN 0 ELSE login_failures.failures END
+			RETURNING failures, last_at`, subject, now, now.Add(-quietTime)).Scan(&failures, &last) // the row is locked now
+		if err != nil {
+			return err
+		}
+		if left := last.Add(wait(failures)).Sub(now); left > 0 && failures > 0 {
+			return problem.New("too-many-attempts", "Too many failed attempts. Try again in %d seconds.", int(left.Seconds())+1)
+		}
+		_, err = tx.PGX.Exec(ctx, `UPDATE login_failures SET failures = failures + 1, last_at = $2 WHERE subject = $1`, subject, now)
+		return err
 	})
-	if postgres.IsNotFound(err) {
-		return nil
+	if err != nil && !problem.Is(err, "too-many-attempts") {
+		err = fmt.Errorf("count sign-in attempts: %w", err)
 	}
-	if err != nil {
-		return fmt.Errorf("login failures: %w", err)
-	}
-	if left := last.Add(wait(failures)).Sub(s.clock.Real()); left > 0 {
-		return problem.New("too-many-attempts", "Too many failed attempts. Try again in %d seconds.", int(left.Seconds())+1)
-	}
-	return nil
+	return err
 }
 
-// noteFailure counts a failed attempt; after a quiet hour the count starts anew.
-func (s *Service) noteFailure(ctx context.Context, subject []byte) error {
-	now := s.clock.Real()
+// forgiveAttempts forgets failures: the password was right.
+func (s *Service) forgiveAttempts(ctx context.Context, subject []byte) error {
 	return s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
-		_, err := tx.PGX.Exec(ctx, `
-			INSERT INTO login_failures AS f (subject, failures, last_at) VALUES ($1, 1, $2)
-			ON CONFLICT (subject) DO UPDATE SET last_at = $2, failures = CASE WHEN f.last_at < $3 THEN 1 ELSE f.failures + 1 END`,
-			subject, now, now.Add(-time.Hour))
+		_, err := tx.PGX.Exec(ctx, `DELETE FROM login_failures WHERE subject = $1`, subject)
 		return err
 	})
 }

@@ -28,7 +28,7 @@ func tokenHash(token string) []byte {
 // FindCtx reads a session that has not expired.
 func (s SessionStore) FindCtx(ctx context.Context, token string) (data []byte, found bool, err error) {
 	err = s.DB.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
-		return tx.PGX.QueryRow(ctx, `SELECT data FROM sessions WHERE token_hash = $1 AND expires_at > $2`, tokenHash(token), s.Clock.Real()).Scan(&data)
+		return tx.PGX.QueryRow(ctx, `SELECT data FROM sessions WHERE token_hash = $1 AND expires_at > $2 AND NOT ended`, tokenHash(token), s.Clock.Real()).Scan(&data)
 	})
 	if postgres.IsNotFound(err) {
 		return nil, false, nil
@@ -57,15 +57,29 @@ func (s SessionStore) CommitCtx(ctx context.Context, token string, data []byte, 
 	return s.DB.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
 		_, err := tx.PGX.Exec(ctx, `
 			INSERT INTO sessions (token_hash, user_id, data, expires_at) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (token_hash) DO UPDATE SET user_id = excluded.user_id, data = excluded.data, expires_at = excluded.expires_at`, tokenHash(token), user, data, expiry)
+			ON CONFLICT (token_hash) DO UPDATE SET user_id = excluded.user_id, data = excluded.data, expires_at = excluded.expires_at
+			WHERE NOT sessions.ended`, tokenHash(token), user, data, expiry)
 		return err
 	})
 }
 
-// DeleteCtx ends a session.
+// DeleteCtx ends a session for good: a request that is still under way with it
+// cannot write it back.
 func (s SessionStore) DeleteCtx(ctx context.Context, token string) error {
 	return s.DB.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
-		_, err := tx.PGX.Exec(ctx, `DELETE FROM sessions WHERE token_hash = $1`, tokenHash(token))
+		_, err := tx.PGX.Exec(ctx, `UPDATE sessions SET ended = true, data = '' WHERE token_hash = $1`, tokenHash(token))
+		return err
+	})
+}
+
+// Forget removes sessions that have expired, and failed sign-ins that no longer
+// slow anybody down.
+func (s *Service) Forget(ctx context.Context) error {
+	return s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
+		if _, err := tx.PGX.Exec(ctx, `DELETE FROM sessions WHERE expires_at < $1`, s.clock.Real()); err != nil {
+			return err
+		}
+		_, err := tx.PGX.Exec(ctx, `DELETE FROM login_failures WHERE last_at < $1`, s.clock.Real().Add(-quietTime))
 		return err
 	})
 }

@@ -100,12 +100,18 @@ func (s *Service) Rotate(ctx context.Context, actor, org, id uuid.UUID, overlap 
 		return Key{}, "", &problem.Error{Code: "invalid", Message: "Please correct the marked fields.", Fields: map[string]string{"overlap": "Choose an overlap of at most 30 days."}}
 	}
 	err = s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
+		if err := tx.Exec(`SELECT 1 FROM keys WHERE org_id = ? AND id = ? FOR UPDATE`, org, id).Error; err != nil {
+			return err // one rotation at a time: a double click makes one successor
+		}
 		old, err := s.Get(ctx, org, id)
 		if err != nil {
 			return err
 		}
 		if !old.Works(s.clock.Now()) {
 			return problem.Conflict("This key no longer works, so it cannot be rotated. Make a new one.")
+		}
+		if old.ExpiresAt != nil {
+			return problem.Conflict("This key was replaced already and ends on %s. Rotate its successor instead.", old.ExpiresAt.UTC().Format("2 January 2006, 15:04 UTC"))
 		}
 		until := s.clock.Now().Add(overlap)
 		if err := tx.Exec(`UPDATE keys SET expires_at = ? WHERE id = ?`, until, id).Error; err != nil {

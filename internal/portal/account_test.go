@@ -49,3 +49,30 @@ func TestAnOrganizationsNewNameIsOnTheNextInvoiceAndNotOnIssuedOnes(t *testing.T
 	finance.get("/finance/invoices.csv").expect(http.StatusOK, "", "Draft,Acme GmbH & Söhne,review", "TG-000001,Acme,paid")
 	w.staff("product").get("/account").expect(http.StatusOK, "", "Change password")
 }
+
+func TestWhatNoBrowserSendsIsNoFaultOfOurs(t *testing.T) {
+	t.Parallel()
+	b := newWorld(t).customer("ada@acme.example")
+	for _, path := range []string{"/apis/%00", "/apis/%ff", "/products/%00", "/pricing/%ff", "/console/logs?api=%00", "/console/usage?key=%ff", "/console/checkout/return?session_id=%00", "/apis?q=%00%ff"} {
+		if got := b.get(path); got.status >= 500 {
+			t.Errorf("%s: %d", path, got.status)
+		}
+	}
+	for path, form := range map[string][]string{
+		"/login": {"email", "a\x00@b.example", "password", "x\x00"}, "/signup": {"email", "\xff@b.example", "password", "long enough\x00\xff"}, "/console/keys": {"name", "a\x00b\xff", "mode", "live"},
+	} {
+		if got := b.post(path, form...); got.status >= 500 {
+			t.Errorf("POST %s: %d", path, got.status)
+		}
+	}
+}
+
+func TestHeadIsAnsweredLikeGet(t *testing.T) {
+	t.Parallel()
+	b := newWorld(t).browser()
+	for path, want := range map[string]int{"/": 200, "/apis/weather": 200, "/console": 303, "/nowhere": 404} {
+		if got := b.do(http.MethodHead, path, nil); got.status != want || got.body != "" {
+			t.Errorf("HEAD %s: %d with %d bytes, want %d", path, got.status, len(got.body), want)
+		}
+	}
+}

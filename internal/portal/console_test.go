@@ -148,6 +148,7 @@ func TestAKeyIsShownOnce(t *testing.T) {
 	if next := b.get("/console/keys/created").expect(http.StatusOK, "", "laptop"); strings.Contains(next.body, secret) {
 		t.Error("rotation shows the old secret")
 	}
+	b.post("/console/keys/"+id.String()+"/rotate", "overlap", "720h").expect(http.StatusConflict, "", "This key was replaced already and ends on 24 November 2026, 12:00 UTC")
 	b.get("/console/keys").expect(http.StatusOK, "", "Rotating", "It works until 24 Nov 2026, 12:00 UTC")
 	b.post("/console/keys/"+id.String()+"/revoke", "confirm", "laptop").expect(http.StatusSeeOther, "/console/keys")
 	b.get("/console/keys").expect(http.StatusOK, "", "Revoked")

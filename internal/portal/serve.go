@@ -84,7 +84,7 @@ func (s *Server) refuse(c *gin.Context, r *request.Request) error {
 	if r.SignedIn() {
 		return problem.Forbidden("Your role does not include this.")
 	}
-	if c.Request.Method == http.MethodGet && !wantsJSON(c.Request) {
+	if !unsafe(c.Request.Method) && !wantsJSON(c.Request) {
 		return errToLogin
 	}
 	return problem.New("unauthenticated", "Sign in first.")

@@ -83,6 +83,9 @@ func (s *Server) Handler() http.Handler {
 	engine.GET(static.Prefix+"*file", gin.WrapH(static.Handler()))
 	for _, rt := range s.routes {
 		engine.Handle(rt.Method, rt.Path, s.serve(rt))
+		if rt.Method == http.MethodGet {
+			engine.HEAD(rt.Path, s.serve(rt)) // net/http leaves the body out
+		}
 	}
 	engine.NoRoute(s.serve(Route{Path: "none", Needs: permissions.Public, Handle: notFound}))
 	engine.NoMethod(s.serve(Route{Path: "none", Needs: permissions.Public, Handle: notFound}))

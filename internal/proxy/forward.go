@@ -46,7 +46,7 @@ func (g *Gateway) serve(c *call) {
 	ctx, cancel := context.WithTimeout(c.r.Context(), g.cfg.Timeout)
 	defer cancel()
 	c.out = &answer{}
-	c.w.Header().Del("X-Request-Id") // set with the answer: an early hint would clear it
+	c.w.Header().Del("X-Request-Id")       // set with the answer: an early hint would clear it
 	g.bound(c.w, g.cfg.Timeout+lastOfBody) // later than the timeout, which must not look like a client that left
 	c.body = &countingBody{ReadCloser: c.r.Body}
 	r := c.r.WithContext(context.WithValue(ctx, callKey{}, c))

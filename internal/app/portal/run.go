@@ -109,8 +109,16 @@ func (s *Services) workers() *jobs.Workers {
 	}
 	jobs.Every(w, every, func() river.JobArgs { return billing.CatchUpJob{} })
 	jobs.Every(w, time.Hour, func() river.JobArgs { return billing.LateJob{} })
+	jobs.Handle(w, func(ctx context.Context, _ forgetJob) error { return s.Accounts.Forget(ctx) })
+	jobs.Every(w, time.Hour, func() river.JobArgs { return forgetJob{} })
 	return w
 }
+
+// forgetJob removes what nobody needs any more of sessions and sign-ins.
+type forgetJob struct{}
+
+// Kind implements river.JobArgs.
+func (forgetJob) Kind() string { return "accounts.forget" }
 
 func (s *Services) clockOffset(ctx context.Context) (offset time.Duration, err error) {
 	err = s.DB.InTx(postgres.AsStaff(ctx), func(ctx context.Context, tx *postgres.Tx) error {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -82,8 +83,14 @@ func (r *Request) Address() string {
 // SignedIn reports whether somebody is signed in.
 func (r *Request) SignedIn() bool { return r.Identity.User != uuid.Nil }
 
+// readable leaves out what no text field of ours takes: NUL and what is not
+// UTF-8. Browsers send neither.
+func readable(s string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")
+}
+
 // Param is a part of the path.
-func (r *Request) Param(name string) string { return r.gin.Param(name) }
+func (r *Request) Param(name string) string { return readable(r.gin.Param(name)) }
 
 // ParamID is a part of the path that must be an id; anything else is not found.
 func (r *Request) ParamID(name string) (uuid.UUID, error) {
@@ -95,7 +102,7 @@ func (r *Request) ParamID(name string) (uuid.UUID, error) {
 }
 
 // Query is a value of the URL's query.
-func (r *Request) Query(name string) string { return strings.TrimSpace(r.gin.Query(name)) }
+func (r *Request) Query(name string) string { return strings.TrimSpace(readable(r.gin.Query(name))) }
 
 // QueryInt is a whole number of the URL's query, or fallback.
 func (r *Request) QueryInt(name string, fallback int) int {
@@ -107,7 +114,7 @@ func (r *Request) QueryInt(name string, fallback int) int {
 
 // Form is a field of the posted form, never of the URL.
 func (r *Request) Form(name string) string {
-	return strings.TrimSpace(r.gin.Request.PostFormValue(name))
+	return strings.TrimSpace(readable(r.gin.Request.PostFormValue(name)))
 }
 
 // Secret is a posted field as it was typed: blanks count.
@@ -116,7 +123,11 @@ func (r *Request) Secret(name string) string { return r.gin.Request.PostFormValu
 // FormAll is all values of a posted field.
 func (r *Request) FormAll(name string) []string {
 	_ = r.gin.Request.PostFormValue(name) // parses the form
-	return r.gin.Request.PostForm[name]
+	values := slices.Clone(r.gin.Request.PostForm[name])
+	for i, v := range values {
+		values[i] = readable(v)
+	}
+	return values
 }
 
 // FormID is a posted field that must be an id.
