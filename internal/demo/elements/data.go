@@ -4,12 +4,12 @@ import "github.com/shopspring/decimal"
 
 // Element is a chemical element.
 type Element struct {
-	Number int             `json:"number" example:"8"`
-	Symbol string          `json:"symbol" example:"O"`
-	Name   string          `json:"name" example:"Oxygen"`
-	Weight decimal.Decimal `json:"weight" swaggertype:"string" example:"15.999"` // standard atomic weight; of the longest-lived isotope where there is none
-	Group  int             `json:"group" example:"16"`                           // 1 to 18; 0 for lanthanides and actinides
-	Period int             `json:"period" example:"2"`
+	Number int             `json:"number" example:"26"`
+	Symbol string          `json:"symbol" example:"Fe"`
+	Name   string          `json:"name" example:"Iron"`
+	Weight decimal.Decimal `json:"weight" swaggertype:"string" example:"55.845"` // standard atomic weight; of the longest-lived isotope where there is none
+	Group  int             `json:"group" example:"8"`                            // 1 to 18; 0 for lanthanides and actinides
+	Period int             `json:"period" example:"4"`
 }
 
 // table is the periodic table: symbol, name, abridged standard atomic weight
