@@ -122,7 +122,7 @@ func split(err error) (lines []string) {
 	if err == nil {
 		return nil
 	}
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // only what was joined here, not what is wrapped deeper
+	joined, ok := err.(interface{ Unwrap() []error }) // only what was joined here, not what is wrapped deeper
 	if !ok {
 		return []string{err.Error()}
 	}
