@@ -79,6 +79,19 @@ func TestEverySettingIsDocumentedWithItsDefault(t *testing.T) {
 	}
 }
 
+func TestWhatTheDemoReadsIsDocumented(t *testing.T) {
+	t.Parallel()
+	text := section(t, read(t, "docs/configuration.md"), "Everything on one machine")
+	_, text, _ = strings.Cut(text, "The listeners of portal and gateway are set as above.")
+	text, _, _ = strings.Cut(text, "All other settings")
+	for _, s := range append(settings(portal.Config{}), settings(gateway.Config{})...) {
+		isRead := !slices.Contains(tollgate.Decided, s.name)
+		if isRead != (strings.HasSuffix(s.name, "_LISTEN") || strings.Contains(text, "`"+s.name+"`")) {
+			t.Errorf("the demo reads %s: %v; docs/configuration.md says otherwise", s.name, isRead)
+		}
+	}
+}
+
 func TestNoSettingIsDocumentedThatDoesNotExist(t *testing.T) {
 	t.Parallel()
 	sources, err := filepath.Glob(root + "internal/app/*/*.go")

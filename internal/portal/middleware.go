@@ -21,6 +21,8 @@ const (
 	keyRequestID ctxKey = iota
 	keyNonce
 	keyRoute
+	keyFailed  // *bool: whether the request's one failure has been logged
+	keyFailure // error: to apologize for
 )
 
 // observe gives each request an id, logs it, and turns a panic into a plain 500.
@@ -30,6 +32,7 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		w.Header().Set("X-Request-Id", id)
 		ctx := context.WithValue(r.Context(), keyRequestID, id)
 		ctx = context.WithValue(ctx, keyRoute, route)
+		ctx = context.WithValue(ctx, keyFailed, new(bool))
 		rec := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
 		defer func() {
 			if p := recover(); p != nil {
@@ -48,12 +51,16 @@ func (s *Server) observe(next http.Handler) http.Handler {
 
 type statusRecorder struct {
 	http.ResponseWriter
-	status int
-	wrote  bool
+	status   int
+	wrote    bool
+	answered bool // what comes now is dropped: another answer has been sent
 }
 
 // WriteHeader implements http.ResponseWriter.
 func (r *statusRecorder) WriteHeader(status int) {
+	if r.answered {
+		return
+	}
 	if !r.wrote {
 		r.status, r.wrote = status, true
 	}
@@ -62,6 +69,9 @@ func (r *statusRecorder) WriteHeader(status int) {
 
 // Write implements http.ResponseWriter.
 func (r *statusRecorder) Write(b []byte) (int, error) {
+	if r.answered {
+		return len(b), nil
+	}
 	r.wrote = true
 	return r.ResponseWriter.Write(b)
 }

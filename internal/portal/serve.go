@@ -31,10 +31,7 @@ func (s *Server) serve(rt Route) gin.HandlerFunc {
 		if route, ok := ctx.Value(keyRoute).(*string); ok {
 			*route = rt.Path
 		}
-		r := request.New(c, ctx, s.session)
-		r.ID, _ = ctx.Value(keyRequestID).(string)
-		r.Nonce, _ = ctx.Value(keyNonce).(string)
-		r.Frame = s.frame
+		r := s.request(c)
 		err := s.admit(c, rt, r)
 		if err == nil {
 			err = rt.Handle(r)
@@ -107,6 +104,9 @@ func (s *Server) answerError(r *request.Request, err error) {
 			return // the client left
 		}
 		s.logger.Error("request failed", "request_id", r.ID, "error", err)
+		if failed, ok := r.HTTP().Context().Value(keyFailed).(*bool); ok {
+			*failed = true
+		}
 	}
 	if wantsJSON(r.HTTP()) {
 		problem.Write(r.Writer(), e.Status(), e.Body(s.cfg.PublicURL, r.ID))

@@ -44,6 +44,7 @@ type Server struct {
 	logger   *slog.Logger
 	routes   []Route
 	requests *prometheus.HistogramVec
+	apology  http.Handler
 }
 
 // Parts are what the web app is made of.
@@ -68,7 +69,9 @@ func New(cfg Config, p Parts, routes []Route) *Server {
 		Name: "tollgate_portal_request_seconds", Help: "Time to answer, by route.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 13),
 	}, []string{"route", "status"})
 	p.Registry.MustRegister(requests)
-	return &Server{cfg: cfg, clock: p.Clock, accounts: p.Accounts, session: session, logger: p.Logger, routes: routes, requests: requests}
+	s := &Server{cfg: cfg, clock: p.Clock, accounts: p.Accounts, session: session, logger: p.Logger, routes: routes, requests: requests}
+	s.apology, session.ErrorFunc = s.apologies(), s.sessionFailed
+	return s
 }
 
 // Routes lists every route; tests hold the permission table against it.
@@ -91,11 +94,11 @@ func (s *Server) Handler() http.Handler {
 	engine.NoMethod(s.serve(Route{Path: "none", Needs: permissions.Public, Handle: notFound}))
 
 	var h http.Handler = engine
-	h = s.session.LoadAndSave(h) // a session for pages; API and static routes never touch theirs
-	h = s.sameOrigin(h)          // before anything acts: no foreign page may post here
-	h = limitBody(h)             // before anything reads the body
-	h = s.secure(h)              // headers that every answer needs, also refusals
-	h = s.observe(h)             // request id, log, metrics, panics: outermost
+	h = s.sessions(h)   // a session for pages; API routes never touch theirs
+	h = s.sameOrigin(h) // before anything acts: no foreign page may post here
+	h = limitBody(h)    // before anything reads the body
+	h = s.secure(h)     // headers that every answer needs, also refusals
+	h = s.observe(h)    // request id, log, metrics, panics: outermost
 	return h
 }
 

@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -54,4 +57,60 @@ func TestTheDemoCarriesOnAfterARestart(t *testing.T) {
 		return status == http.StatusOK && calls >= 1
 	})
 	open(t, "finance", in.portal).signIn(again.people["finance"].email, again.people["finance"].password).says("$49.00")
+}
+
+// TestADemoWhoseDatabaseWasMovedAwayWorksAgain is the way out that is printed
+// for a damaged database; and back.
+func TestADemoWhoseDatabaseWasMovedAwayWorksAgain(t *testing.T) {
+	t.Parallel()
+	ports, dir := freePorts(t, 6), dataDir(t)
+	works := func(in *installation, finance person) {
+		t.Helper()
+		req, err := http.NewRequest(http.MethodGet, in.gateway+"/elements/v1/elements/Fe", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+in.key)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			t.Errorf("the printed call answers %d", resp.StatusCode)
+		}
+		client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		if resp, err = client.PostForm(in.portal+"/login", url.Values{"email": {finance.email}, "password": {finance.password}}); err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusSeeOther {
+			t.Errorf("signing in answers %d", resp.StatusCode)
+		}
+	}
+	move := func(from, to string) {
+		t.Helper()
+		if err := os.Rename(filepath.Join(dir, from), filepath.Join(dir, to)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, p := runTogether(t, ports, dir)
+	finance := first.people["finance"]
+	works(first, finance)
+	p.kill() // usage may still be in the spool
+	eventually(t, "its database has stopped", func() bool {
+		_, err := os.Stat(filepath.Join(dir, "postgres", "postmaster.pid"))
+		return os.IsNotExist(err)
+	})
+	move("postgres", "postgres.damaged")
+	second, p := runTogether(t, ports, dir)
+	works(second, finance)
+	p.stop()
+	move("postgres", "postgres.second")
+	move("postgres.damaged", "postgres")
+	third, _ := runTogether(t, ports, dir)
+	works(third, finance)
+	if third.key != first.key {
+		t.Error("the first database's key is no longer printed")
+	}
 }

@@ -2,13 +2,12 @@
 package gateway
 
 import (
-	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"strings"
 	"time"
+
+	"tollgate/internal/app/settings"
 )
 
 // Config is read from the environment. Secrets are not printed.
@@ -32,24 +31,20 @@ type Config struct {
 
 // Validate reports everything that is wrong at once.
 func (c Config) Validate() error {
-	var errs []error
-	need := func(ok bool, format string, args ...any) {
-		if !ok {
-			errs = append(errs, fmt.Errorf(format, args...))
-		}
-	}
-	need(c.DatabaseURL != "", "DATABASE_URL is missing: the PostgreSQL that the portal uses")
+	var wrong settings.Check
+	need := wrong.Need
+	wrong.Database("DATABASE_URL", c.DatabaseURL, "the PostgreSQL that the portal uses")
 	need(len(c.Pepper) >= 16, "KEY_PEPPER must have at least 16 characters, the same as the portal's")
 	need(len(c.IdentitySecret) >= 16, "IDENTITY_SECRET must have at least 16 characters, the same as the portal's")
 	need(strings.HasPrefix(c.PortalURL, "http"), "PORTAL_URL must be the portal's public address")
 	need(c.SpoolSegmentSlots >= 64, "SPOOL_SEGMENT_SLOTS must be at least 64")
 	need(c.SpoolMaxSegments >= 2, "SPOOL_MAX_SEGMENTS must be at least 2")
 	need(c.ID != "", "GATEWAY_ID is missing: a name of its own for each gateway")
-	for name, addr := range map[string]string{"GATEWAY_LISTEN": c.Listen, "GATEWAY_PRIVATE_LISTEN": c.PrivateListen} {
-		_, _, err := net.SplitHostPort(addr)
-		need(err == nil, "%s must be host:port, not %q", name, addr)
-	}
-	return errors.Join(errs...)
+	need(c.UpstreamTimeout > 0, "UPSTREAM_TIMEOUT must be more than 0, not %s", c.UpstreamTimeout)
+	need(c.DrainTimeout >= 0, "DRAIN_TIMEOUT must not be negative, as %s is", c.DrainTimeout)
+	wrong.Listen("GATEWAY_LISTEN", c.Listen)
+	wrong.Listen("GATEWAY_PRIVATE_LISTEN", c.PrivateListen)
+	return wrong.Err()
 }
 
 // LogValue keeps secrets out of logs.

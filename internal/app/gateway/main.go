@@ -7,8 +7,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/caarlos0/env/v11"
-
+	"tollgate/internal/app/settings"
 	"tollgate/internal/telemetry"
 )
 
@@ -16,7 +15,8 @@ import (
 func Main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	cfg, err := env.ParseAs[Config]()
+	cfg, unread := settings.Read[Config]()
+	err := settings.Wrong(unread, cfg.Validate())
 	if err == nil {
 		err = Run(ctx, cfg, telemetry.NewLogger(os.Stderr, cfg.LogLevel, "gateway"), nil)
 	}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"tollgate/internal/app/serve"
+	"tollgate/internal/app/settings"
 	"tollgate/internal/clock"
 	"tollgate/internal/metering"
 	"tollgate/internal/metering/spool"
@@ -51,8 +52,8 @@ type program struct {
 // starts without a database if a copy of the view is on disk. ready, if not
 // nil, is called once calls are answered.
 func Run(ctx context.Context, cfg Config, logger *slog.Logger, ready func()) error {
-	if err := cfg.Validate(); err != nil {
-		return fmt.Errorf("the gateway's configuration: %w", err)
+	if err := settings.Wrong(cfg.Validate()); err != nil {
+		return err
 	}
 	p, err := assemble(ctx, cfg, logger)
 	if err != nil {

@@ -2,14 +2,13 @@
 package portal
 
 import (
-	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"net/url"
 	"strings"
 	"time"
+
+	"tollgate/internal/app/settings"
 )
 
 // Config is read from the environment. Secrets are not printed.
@@ -44,13 +43,9 @@ type SampleAccount struct{ Who, Email, Password string }
 
 // Validate reports everything that is wrong at once.
 func (c Config) Validate() error {
-	var errs []error
-	need := func(ok bool, format string, args ...any) {
-		if !ok {
-			errs = append(errs, fmt.Errorf(format, args...))
-		}
-	}
-	need(c.DatabaseURL != "", "DATABASE_URL is missing: a PostgreSQL of version 15 or newer")
+	var wrong settings.Check
+	need := wrong.Need
+	wrong.Database("DATABASE_URL", c.DatabaseURL, "a PostgreSQL of version 15 or newer")
 	need(len(c.Pepper) >= 16, "KEY_PEPPER must have at least 16 characters; keep it safe, keys are worthless without it")
 	need(len(c.IdentitySecret) >= 16, "IDENTITY_SECRET must have at least 16 characters, the same as the gateways'")
 	need(c.StripeSecretKey != "", "STRIPE_SECRET_KEY is missing")
@@ -60,11 +55,10 @@ func (c Config) Validate() error {
 		u, err := url.Parse(value)
 		need(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && !strings.HasSuffix(value, "/"), "%s must be an http or https address without a slash at its end, not %q", name, value)
 	}
-	for name, addr := range map[string]string{"PORTAL_LISTEN": c.Listen, "PORTAL_PRIVATE_LISTEN": c.PrivateListen} {
-		_, _, err := net.SplitHostPort(addr)
-		need(err == nil, "%s must be host:port, not %q", name, addr)
-	}
-	return errors.Join(errs...)
+	need(c.DrainTimeout >= 0, "DRAIN_TIMEOUT must not be negative, as %s is", c.DrainTimeout)
+	wrong.Listen("PORTAL_LISTEN", c.Listen)
+	wrong.Listen("PORTAL_PRIVATE_LISTEN", c.PrivateListen)
+	return wrong.Err()
 }
 
 // LogValue keeps secrets out of logs.

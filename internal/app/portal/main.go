@@ -9,10 +9,10 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/caarlos0/env/v11"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"tollgate/internal/accounts"
+	"tollgate/internal/app/settings"
 	"tollgate/internal/clock"
 	"tollgate/internal/permissions"
 	"tollgate/internal/postgres"
@@ -27,8 +27,11 @@ import (
 func Main(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	cfg, err := env.ParseAs[Config]()
-	if err == nil {
+	cfg, err := settings.Read[Config]()
+	if len(args) == 0 { // serving needs more of the settings than the commands do
+		err = errors.Join(err, cfg.Validate())
+	}
+	if err = settings.Wrong(err); err == nil {
 		err = command(ctx, cfg, args)
 	}
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"tollgate/internal/app/serve"
+	"tollgate/internal/app/settings"
 	"tollgate/internal/billing"
 	"tollgate/internal/jobs"
 	"tollgate/internal/keys/token"
@@ -26,8 +27,8 @@ import (
 // must be migrated. ready, if not nil, is called with the portal's services
 // once pages are answered.
 func Run(ctx context.Context, cfg Config, logger *slog.Logger, ready func(*Services)) error {
-	if err := cfg.Validate(); err != nil {
-		return fmt.Errorf("the portal's configuration: %w", err)
+	if err := settings.Wrong(cfg.Validate()); err != nil {
+		return err
 	}
 	db, err := postgres.Open(ctx, cfg.DatabaseURL)
 	if err != nil {
@@ -58,13 +59,19 @@ func checkInstallation(ctx context.Context, db *postgres.DB, cfg Config) error {
 		if demo && !cfg.Demo {
 			return errors.New("this database belongs to a demo, with sample accounts in it: use an empty database")
 		}
-		sum := token.Sum([]byte(cfg.Pepper), "pepper check")
-		if stored != nil && !hmac.Equal(stored, sum[:]) {
+		sum := PepperCheck(cfg.Pepper)
+		if stored != nil && !hmac.Equal(stored, sum) {
 			return errors.New("KEY_PEPPER is not the one that this database's keys were stored with: every key would stop working. Restore the old value")
 		}
-		_, err := tx.PGX.Exec(ctx, `UPDATE installation SET pepper_check = $1, demo = $2`, sum[:], cfg.Demo)
+		_, err := tx.PGX.Exec(ctx, `UPDATE installation SET pepper_check = $1, demo = $2`, sum, cfg.Demo)
 		return err
 	})
+}
+
+// PepperCheck is what a database keeps of the pepper that its keys were stored with.
+func PepperCheck(pepper string) []byte {
+	sum := token.Sum([]byte(pepper), "pepper check")
+	return sum[:]
 }
 
 func (s *Services) serve(ctx context.Context, registry *prometheus.Registry, ready func(*Services)) error {

@@ -4,19 +4,15 @@
 package tollgate
 
 import (
-	"crypto/rand"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/netip"
-	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"tollgate/internal/app/gateway"
 	"tollgate/internal/app/portal"
-	"tollgate/internal/demo"
+	"tollgate/internal/app/settings"
 )
 
 // Config is read from the environment; the portal's and gateway's settings
@@ -32,72 +28,51 @@ type Config struct {
 	simulate bool // Stripe is simulated: no account of one's own is set
 }
 
-// state is what the demo keeps between runs, readable by its owner alone.
-type state struct {
-	Pepper              string            `json:"pepper"`
-	IdentitySecret      string            `json:"identity_secret"`
-	StripeSecretKey     string            `json:"stripe_secret_key"`
-	StripeWebhookSecret string            `json:"stripe_webhook_secret"`
-	Passwords           map[string]string `json:"passwords"`
-	Key                 string            `json:"key,omitempty"` // the developer's, so that the printed call works
-	Seeded              bool              `json:"seeded"`
+// Decided are the settings of portal and gateway that the demo decides itself
+// and does not read.
+var Decided = []string{"DRAIN_TIMEOUT", "GATEWAY_DATA_DIR", "GATEWAY_ID", "GATEWAY_URL", "IDENTITY_SECRET", "KEY_PEPPER", "LOG_LEVEL",
+	"PORTAL_URL", "PROVIDER_NAME", "STRIPE_BASE_URL", "TEST_CLOCK"}
+
+// Validate reports everything that is wrong at once.
+func (c Config) Validate() error {
+	needless := c.Portal.StripeSecretKey == "" && c.Portal.StripeWebhookSecret != ""
+	databaseURL := c.Portal.DatabaseURL
+	if databaseURL == "" {
+		databaseURL = "postgres://127.0.0.1/"
+	}
+	c.complete(newState(), databaseURL, "") // what the demo decides itself is not wrong
+	c.Portal.PublicURL, c.Portal.GatewayURL = "http://127.0.0.1", "http://127.0.0.1"
+	var wrong settings.Check
+	wrong.Need(!needless, "STRIPE_SECRET_KEY is missing, while STRIPE_WEBHOOK_SECRET is set: set both, or none to simulate Stripe")
+	wrong.Need(c.PostgresPort >= 0 && c.PostgresPort <= 65535, "TOLLGATE_POSTGRES_PORT must be a port of at most 65535, not %d", c.PostgresPort)
+	wrong.Listen("SAMPLE_LISTEN", c.SampleListen)
+	wrong.Listen("STRIPE_SIM_LISTEN", c.StripeListen)
+	for _, l := range c.listeners() {
+		wrong.Need(!strings.HasSuffix(l.addr, ":0"), "%s must have a port other than 0, which the demo can print", l.setting)
+	}
+	return errors.Join(c.Portal.Validate(), c.Gateway.Validate(), wrong.Err())
 }
 
-func stateFile(dir string) string { return filepath.Join(dir, "demo.json") }
+type listener struct{ addr, setting string }
 
-// loadState reads what an earlier run kept, or makes fresh secrets.
-func loadState(dir string) (*state, error) {
-	data, err := os.ReadFile(stateFile(dir))
-	if errors.Is(err, os.ErrNotExist) {
-		s := &state{Pepper: random(24), IdentitySecret: random(24), StripeSecretKey: "sk_test_" + random(18), StripeWebhookSecret: "whsec_" + random(24), Passwords: map[string]string{}}
-		for _, p := range demo.People(func(string) string { return "" }) {
-			s.Passwords[p.Who] = random(6)
-		}
-		return s, s.save(dir)
+func (c Config) listeners() []listener {
+	return []listener{
+		{c.Portal.Listen, "PORTAL_LISTEN"}, {c.Portal.PrivateListen, "PORTAL_PRIVATE_LISTEN"}, {c.Gateway.Listen, "GATEWAY_LISTEN"},
+		{c.Gateway.PrivateListen, "GATEWAY_PRIVATE_LISTEN"}, {c.SampleListen, "SAMPLE_LISTEN"}, {c.StripeListen, "STRIPE_SIM_LISTEN"},
 	}
-	if err != nil {
-		return nil, fmt.Errorf("the demo's secrets: %w", err)
-	}
-	s := &state{}
-	if err := json.Unmarshal(data, s); err != nil {
-		return nil, fmt.Errorf("%s is damaged (%w): move the data directory away to start afresh", stateFile(dir), err)
-	}
-	return s, nil
-}
-
-func (s *state) save(dir string) error {
-	data, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
-		return err
-	}
-	tmp := stateFile(dir) + ".new"
-	if err := os.WriteFile(tmp, data, 0o600); err != nil {
-		return fmt.Errorf("keep the demo's secrets: %w", err)
-	}
-	return os.Rename(tmp, stateFile(dir))
-}
-
-// random is n random bytes as text.
-func random(n int) string {
-	b := make([]byte, n)
-	_, _ = rand.Read(b) // never fails, see crypto/rand
-	return hex.EncodeToString(b)
-}
-
-func (s *state) people() []demo.Person {
-	return demo.People(func(who string) string { return s.Passwords[who] })
 }
 
 // complete fills in what the demo decides itself: addresses on this machine,
-// its own secrets, and the movable clock.
-func (c *Config) complete(s *state, databaseURL string) {
+// its own secrets, and the movable clock. home is the folder of what belongs to
+// the database.
+func (c *Config) complete(s *state, databaseURL, home string) {
 	c.Portal.DatabaseURL, c.Gateway.DatabaseURL = databaseURL, databaseURL
 	c.Portal.PublicURL, c.Gateway.PortalURL = "http://"+c.Portal.Listen, "http://"+c.Portal.Listen
 	c.Portal.GatewayURL = "http://" + c.Gateway.Listen
 	c.Portal.Pepper, c.Gateway.Pepper = s.Pepper, s.Pepper
 	c.Portal.IdentitySecret, c.Gateway.IdentitySecret = s.IdentitySecret, s.IdentitySecret
 	c.Portal.TestClock, c.Gateway.TestClock, c.Portal.Demo = true, true, true
-	c.Gateway.DataDir = filepath.Join(c.DataDir, "gateway")
+	c.Gateway.DataDir = filepath.Join(home, "gateway")
 	c.Gateway.UpstreamNetworks = append(c.Gateway.UpstreamNetworks, netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"))
 	c.Portal.ImportNetworks = append(c.Portal.ImportNetworks, netip.MustParsePrefix("127.0.0.0/8"))
 	c.Portal.UpstreamNetworks = c.Gateway.UpstreamNetworks

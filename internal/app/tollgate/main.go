@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
-	"github.com/caarlos0/env/v11"
 	"golang.org/x/sync/errgroup"
 
 	"tollgate/internal/app/serve"
+	"tollgate/internal/app/settings"
 	"tollgate/internal/clock"
 	"tollgate/internal/demo/elements"
 	"tollgate/internal/stripesim"
@@ -43,8 +43,8 @@ type runCmd struct{}
 
 // Run implements kong's command.
 func (runCmd) Run(ctx *context.Context) error {
-	cfg, err := env.ParseAs[Config]()
-	if err != nil {
+	cfg, err := settings.Read[Config](Decided...)
+	if err := settings.Wrong(err, cfg.Validate()); err != nil {
 		return err
 	}
 	return Run(*ctx, cfg, os.Stdout)

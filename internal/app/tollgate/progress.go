@@ -30,7 +30,7 @@ func (p *progress) step(format string, args ...any) {
 }
 
 // ready prints the addresses, the people and a call that works.
-func (p *progress) ready(cfg Config, st *state) {
+func (p *progress) ready(cfg Config, st *state, key string) {
 	p.step("ready")
 	p.line("")
 	p.line("  Portal    %s", cfg.Portal.PublicURL)
@@ -45,10 +45,10 @@ func (p *progress) ready(cfg Config, st *state) {
 	for _, person := range st.people() {
 		p.line("    %-13s %-28s %s", person.Who, person.Email, person.Password)
 	}
-	if st.Key != "" {
+	if key != "" {
 		p.line("")
 		p.line("  A call that works, on the Pro plan:")
-		p.line("    curl -i %s/elements/v1/elements/Fe -H 'Authorization: Bearer %s'", cfg.Portal.GatewayURL, st.Key)
+		p.line("    curl -i %s/elements/v1/elements/Fe -H 'Authorization: Bearer %s'", cfg.Portal.GatewayURL, key)
 	}
 	p.line("")
 	p.line("  Ctrl-C stops everything; the data stays.")

@@ -19,8 +19,6 @@ import (
 	"tollgate/internal/clock"
 	"tollgate/internal/demo"
 	"tollgate/internal/demo/elements"
-	"tollgate/internal/postgres"
-	"tollgate/internal/postgres/private"
 	"tollgate/internal/stripesim"
 	"tollgate/internal/telemetry"
 )
@@ -42,70 +40,65 @@ func Run(ctx context.Context, cfg Config, out io.Writer) error {
 		return fmt.Errorf("open the log: %w", err)
 	}
 	defer func() { _ = log.Close() }()
-	st, err := loadState(dir)
+	err = run(ctx, cfg, log, say)
+	if ctx.Err() == nil && err != nil {
+		return err
+	}
+	say.line("Stopped.")
+	return err
+}
+
+// run starts the database and then the programs. A stop during the start is
+// not a failure.
+func run(ctx context.Context, cfg Config, log io.Writer, say *progress) (err error) {
+	st, err := loadState(cfg.DataDir)
 	if err != nil {
 		return err
 	}
 	if err := cfg.checkPorts(); err != nil {
 		return err
 	}
-	databaseURL, stopDatabase, err := startDatabase(ctx, cfg, telemetry.NewLogger(log, slog.LevelInfo, "postgres"), say)
+	db, err := openDatabase(ctx, cfg, telemetry.NewLogger(log, slog.LevelInfo, "postgres"), say)
 	if err != nil {
-		return err
+		return unlessStopped(ctx, err)
 	}
-	defer stopDatabase()
-	applied, err := postgres.Migrate(ctx, databaseURL)
-	if err != nil {
-		return err
+	defer func() { err = errors.Join(err, db.stop()) }()
+	if err := db.prepare(ctx, cfg.DataDir, st, say); err != nil {
+		return unlessStopped(ctx, db.explain(err))
 	}
-	say.step("database ready, %d migrations applied", applied)
-	cfg.complete(st, databaseURL)
-	err = runAll(ctx, cfg, st, log, say)
-	say.line("Stopped.")
+	cfg.complete(st, db.url, db.home)
+	return db.explain(runAll(ctx, cfg, st, db, log, say))
+}
+
+// unlessStopped is err, but nil when somebody stopped us meanwhile: whatever
+// was under way failed because of that.
+func unlessStopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
 	return err
 }
 
-// checkPorts notices a port in use before anything is started.
+// checkPorts notices a port in use, or one set twice, before anything is started.
 func (c *Config) checkPorts() error {
 	var errs []error
-	for _, p := range []struct{ addr, setting string }{
-		{c.Portal.Listen, "PORTAL_LISTEN"}, {c.Portal.PrivateListen, "PORTAL_PRIVATE_LISTEN"}, {c.Gateway.Listen, "GATEWAY_LISTEN"},
-		{c.Gateway.PrivateListen, "GATEWAY_PRIVATE_LISTEN"}, {c.SampleListen, "SAMPLE_LISTEN"}, {c.StripeListen, "STRIPE_SIM_LISTEN"},
-	} {
+	for _, p := range c.listeners() {
 		l, err := serve.Listen(p.addr, p.setting)
-		if err == nil {
-			err = l.Close()
-		}
 		errs = append(errs, err)
+		if err == nil {
+			defer func() { _ = l.Close() }() // all are held until the last is known
+		}
 	}
 	return errors.Join(errs...)
 }
 
-// startDatabase uses DATABASE_URL, or runs a private cluster.
-func startDatabase(ctx context.Context, cfg Config, logger *slog.Logger, say *progress) (url string, stop func(), err error) {
-	if cfg.Portal.DatabaseURL != "" {
-		say.step("using the database of DATABASE_URL")
-		return cfg.Portal.DatabaseURL, func() {}, nil
-	}
-	say.step("starting a private PostgreSQL")
-	cluster, err := private.Start(ctx, private.Config{Dir: filepath.Join(cfg.DataDir, "postgres"), Port: cfg.PostgresPort, Logger: logger})
-	if err != nil {
-		return "", nil, err
-	}
-	return cluster.URL, func() {
-		if err := cluster.Stop(); err != nil {
-			say.line("%v", err)
-		}
-	}, nil
-}
-
 // runAll runs the programs side by side until ctx ends or one of them fails.
-func runAll(ctx context.Context, cfg Config, st *state, log io.Writer, say *progress) error {
+func runAll(ctx context.Context, cfg Config, st *state, db *database, log io.Writer, say *progress) error {
 	group, ctx := errgroup.WithContext(ctx)
 	gatewayReady, portalReady := make(chan struct{}), make(chan *portal.Services, 1)
 	business := clock.New()
 
-	sim, err := startStripe(ctx, group, cfg, st, business, telemetry.NewLogger(log, slog.LevelInfo, "stripe-sim"))
+	sim, err := startStripe(ctx, group, cfg, st, db.home, business, telemetry.NewLogger(log, slog.LevelInfo, "stripe-sim"))
 	if err != nil {
 		return err
 	}
@@ -118,15 +111,15 @@ func runAll(ctx context.Context, cfg Config, st *state, log io.Writer, say *prog
 		return serve.Until(ctx, time.Second, serve.Server{Listener: sample, Handler: elements.Handler()})
 	})
 	group.Go(func() error {
-		return gateway.Run(ctx, cfg.Gateway, telemetry.NewLogger(log, slog.LevelInfo, "gateway"), func() { close(gatewayReady) })
+		return ignoreCancel(gateway.Run(ctx, cfg.Gateway, telemetry.NewLogger(log, slog.LevelInfo, "gateway"), func() { close(gatewayReady) }))
 	})
 	group.Go(func() error {
-		return portal.Run(ctx, cfg.Portal, telemetry.NewLogger(log, slog.LevelInfo, "portal"), func(s *portal.Services) { portalReady <- s })
+		return ignoreCancel(portal.Run(ctx, cfg.Portal, telemetry.NewLogger(log, slog.LevelInfo, "portal"), func(s *portal.Services) { portalReady <- s }))
 	})
 	group.Go(func() error {
 		select {
 		case s := <-portalReady:
-			return welcome(ctx, cfg, st, s, business, gatewayReady, say)
+			return unlessStopped(ctx, welcome(ctx, cfg, st, db, s, business, gatewayReady, say))
 		case <-ctx.Done():
 			return nil
 		}
@@ -135,13 +128,13 @@ func runAll(ctx context.Context, cfg Config, st *state, log io.Writer, say *prog
 }
 
 // startStripe runs the simulator, unless an account at Stripe is set.
-func startStripe(ctx context.Context, group *errgroup.Group, cfg Config, st *state, business *clock.Clock, logger *slog.Logger) (stop func(), err error) {
+func startStripe(ctx context.Context, group *errgroup.Group, cfg Config, st *state, home string, business *clock.Clock, logger *slog.Logger) (stop func(), err error) {
 	if !cfg.simulate {
 		return func() {}, nil
 	}
 	sim, err := stripesim.New(stripesim.Config{
 		SecretKey: st.StripeSecretKey, WebhookURL: cfg.Portal.PublicURL + "/webhooks/stripe", WebhookSecret: st.StripeWebhookSecret,
-		PublicURL: "http://" + cfg.StripeListen, Dir: filepath.Join(cfg.DataDir, "stripe"), Now: business.Real, Logger: logger,
+		PublicURL: "http://" + cfg.StripeListen, Dir: filepath.Join(home, "stripe"), Now: business.Real, Logger: logger,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("simulated Stripe: %w", err)
@@ -165,20 +158,17 @@ func ignoreCancel(err error) error {
 }
 
 // welcome makes the sample data of a first run and prints how to use the demo.
-func welcome(ctx context.Context, cfg Config, st *state, s *portal.Services, business *clock.Clock, gatewayReady <-chan struct{}, say *progress) error {
+func welcome(ctx context.Context, cfg Config, st *state, db *database, s *portal.Services, business *clock.Clock, gatewayReady <-chan struct{}, say *progress) error {
 	business.MoveTo(s.Clock.Offset())
-	if !st.Seeded {
+	if !db.found.whole {
 		say.step("making sample data")
-		key, err := demo.Seeder{
+		err := demo.Seeder{
 			Accounts: s.Accounts, Catalog: s.Catalog, Plans: s.Plans, Keys: s.Keys, Billing: s.Billing,
 			SampleURL: "http://" + cfg.SampleListen, PortalURL: cfg.Portal.PublicURL, Simulated: cfg.simulate,
+			KeepKey: func(key string) error { st.Keys[db.found.id] = key; return st.save(cfg.DataDir) },
 		}.Seed(ctx, st.people())
 		if err != nil {
-			return fmt.Errorf("make sample data: %w. To start afresh, move %s away", err, cfg.DataDir)
-		}
-		st.Key, st.Seeded = key, true
-		if err := st.save(cfg.DataDir); err != nil {
-			return err
+			return fmt.Errorf("make sample data: %w", err)
 		}
 	}
 	select {
@@ -189,7 +179,7 @@ func welcome(ctx context.Context, cfg Config, st *state, s *portal.Services, bus
 	if err := await(ctx, "http://"+cfg.Gateway.Listen+"/readyz", "http://"+cfg.Portal.Listen+"/readyz"); err != nil {
 		return err
 	}
-	say.ready(cfg, st)
+	say.ready(cfg, st, st.Keys[db.found.id])
 	return nil
 }
 

@@ -33,9 +33,10 @@ type Config struct {
 
 // Cluster is a running private PostgreSQL.
 type Cluster struct {
-	URL  string // as the owner, with its password; database "tollgate"
-	Dir  string
-	proc *process
+	URL   string // as the owner, with its password; database "tollgate"
+	Dir   string
+	proc  *process
+	admin string // URL of the database "postgres"
 }
 
 // User and Database name the cluster's owner and its one database.
@@ -68,14 +69,29 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 			return nil, err
 		}
 	}
-	password, err := os.ReadFile(passwordFile(dir))
+	password, err := readPassword(dir)
 	if err != nil {
-		return nil, fmt.Errorf("the password of the private PostgreSQL is missing (%w); restore the file, or move %s away to start afresh", err, dir)
+		return nil, err
 	}
-	return run(ctx, cfg, bin, dir, owner, strings.TrimSpace(string(password)))
+	return run(ctx, cfg, bin, dir, owner, password)
 }
 
-func passwordFile(dir string) string { return dir + ".password" }
+// passwordFile lies in the cluster's folder, so that a cluster that is moved
+// away and back again can still be opened.
+func passwordFile(dir string) string { return filepath.Join(dir, "tollgate.password") }
+
+func readPassword(dir string) (string, error) {
+	password, err := os.ReadFile(passwordFile(dir))
+	if errors.Is(err, os.ErrNotExist) {
+		if beside, err := os.ReadFile(dir + ".password"); err == nil { // where clusters had it first
+			return strings.TrimSpace(string(beside)), nil
+		}
+	}
+	if err != nil {
+		return "", fmt.Errorf("the password of the private PostgreSQL is missing (%w): put the file back, or move %s away to start afresh, without the data in it", err, dir)
+	}
+	return strings.TrimSpace(string(password)), nil
+}
 
 // initialize makes the cluster in a sibling folder and renames it when it is
 // whole, so that a half-made one is never mistaken for a cluster.
@@ -105,7 +121,7 @@ func initialize(ctx context.Context, bin binaries, dir string, owner *account) e
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb failed: %w\n%s", err, out)
 	}
-	if err := os.WriteFile(passwordFile(dir), []byte(password+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(passwordFile(fresh), []byte(password+"\n"), 0o600); err != nil {
 		return fmt.Errorf("keep the password: %w", err)
 	}
 	return os.Rename(fresh, dir)
@@ -140,8 +156,12 @@ func run(ctx context.Context, cfg Config, bin binaries, dir string, owner *accou
 	url := func(db string) string {
 		return fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/%s?sslmode=disable", User, password, port, db)
 	}
-	c := &Cluster{URL: url(Database), Dir: dir, proc: proc}
-	if err := c.awaitReady(ctx, url("postgres"), logs); err != nil {
+	c := &Cluster{URL: url(Database), Dir: dir, proc: proc, admin: url("postgres")}
+	err = c.awaitReady(ctx, logs)
+	if err == nil {
+		err = c.Explain(c.checkFiles(ctx))
+	}
+	if err != nil {
 		_ = c.Stop()
 		return nil, err
 	}
@@ -149,17 +169,20 @@ func run(ctx context.Context, cfg Config, bin binaries, dir string, owner *accou
 }
 
 // awaitReady waits until the server answers, and makes the database.
-func (c *Cluster) awaitReady(ctx context.Context, adminURL string, logs *lastLines) error {
+func (c *Cluster) awaitReady(ctx context.Context, logs *lastLines) error {
 	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
 	defer cancel()
 	for {
-		err := ensureDatabase(ctx, adminURL)
+		err := ensureDatabase(ctx, c.admin)
 		if err == nil {
 			return nil
 		}
+		if final := c.refused(err); final != nil {
+			return final
+		}
 		select {
 		case <-c.proc.done:
-			return fmt.Errorf("PostgreSQL did not start from %s:\n%sIf its data is damaged and not needed, move that folder away and start again", c.Dir, logs)
+			return fmt.Errorf("PostgreSQL did not start from %s:\n%sIf its data is damaged: %s", c.Dir, logs, wayOut)
 		case <-ctx.Done():
 			return fmt.Errorf("PostgreSQL did not become ready: %w", err)
 		case <-time.After(20 * time.Millisecond):
@@ -179,6 +202,34 @@ func ensureDatabase(ctx context.Context, adminURL string) error {
 	}
 	_, err = conn.Exec(ctx, `CREATE DATABASE `+Database)
 	return err
+}
+
+// checkFiles fails when a file of the database is gone, which PostgreSQL itself
+// notices no sooner than when somebody asks for what was in it.
+func (c *Cluster) checkFiles(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, c.URL)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	_, err = conn.Exec(ctx, `SELECT pg_stat_file(pg_relation_filepath(oid)) FROM pg_class`)
+	return err
+}
+
+// Empty makes the cluster's database anew, without anything in it. No program
+// may be connected.
+func (c *Cluster) Empty(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, c.admin)
+	if err != nil {
+		return fmt.Errorf("empty the database: %w", err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	for _, sql := range []string{`DROP DATABASE IF EXISTS ` + Database + ` WITH (FORCE)`, `CREATE DATABASE ` + Database} {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			return fmt.Errorf("empty the database: %w", err)
+		}
+	}
+	return nil
 }
 
 // Stop shuts the cluster down in order: fast, then by force.
