@@ -120,7 +120,7 @@ func (db *database) prepare(ctx context.Context, dir string, st *state, say *pro
 			return err
 		}
 	}
-	if err := db.makeHome(dir, st); err != nil {
+	if err := db.makeHome(dir); err != nil {
 		return err
 	}
 	applied, err := postgres.Migrate(ctx, db.url)
@@ -135,18 +135,12 @@ func (db *database) prepare(ctx context.Context, dir string, st *state, say *pro
 // another: usage on its way, the copy of the view, simulated Stripe's state.
 func home(dir, id string) string { return filepath.Join(dir, "databases", id) }
 
-func (db *database) makeHome(dir string, st *state) error {
+func (db *database) makeHome(dir string) error {
 	db.home = home(dir, db.found.id)
-	if _, err := os.Stat(db.home); err == nil {
-		return nil
-	}
 	if err := os.MkdirAll(db.home, 0o700); err != nil {
 		return fmt.Errorf("make the folder of what belongs to the database: %w", err)
 	}
-	if !db.found.whole {
-		return nil
-	}
-	return st.adopt(dir, db.home, db.found.id)
+	return nil
 }
 
 // check says why the demo must not use what the database holds.

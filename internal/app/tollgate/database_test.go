@@ -95,28 +95,6 @@ func TestWhetherThereIsSampleDataFollowsFromTheDatabase(t *testing.T) {
 	}
 }
 
-func TestWhatAnOlderDemoKeptGoesToItsDatabase(t *testing.T) {
-	t.Parallel()
-	dir, st := t.TempDir(), newState()
-	st.fresh, st.OldKey, st.OldSeeded = false, "tg_live_old", true
-	if err := os.MkdirAll(filepath.Join(dir, "gateway", "spool"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	other := given(t, pgtest.EmptyURL(t))
-	its := given(t, pgtest.URL(t), ofADemo, `UPDATE installation SET pepper_check = '\x`+hex.EncodeToString(portal.PepperCheck(st.Pepper))+`'`, person, last)
-	for _, db := range []*database{other, its} {
-		if err := db.prepare(t.Context(), dir, st, newProgress(io.Discard)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := os.Stat(filepath.Join(its.home, "gateway", "spool")); err != nil || st.Keys[its.found.id] != "tg_live_old" {
-		t.Errorf("it was not adopted: %v, %v", err, st.Keys)
-	}
-	if files, _ := os.ReadDir(other.home); len(files) > 0 || st.Keys[other.found.id] != "" {
-		t.Errorf("another database has it: %v, %v", files, st.Keys)
-	}
-}
-
 func TestAnInterruptedFirstStartIsStartedOver(t *testing.T) {
 	t.Parallel()
 	dir, err := os.MkdirTemp("", "tollgate-interrupted-") // the postgres user can walk to it, unlike t.TempDir

@@ -20,11 +20,7 @@ type state struct {
 	StripeSecretKey     string            `json:"stripe_secret_key"`
 	StripeWebhookSecret string            `json:"stripe_webhook_secret"`
 	Passwords           map[string]string `json:"passwords"`
-	Keys                map[string]string `json:"keys,omitempty"` // the developer's by database, so that the printed call works
-
-	// Of demos that knew one database only; see adopt.
-	OldKey    string `json:"key,omitempty"`
-	OldSeeded bool   `json:"seeded,omitempty"`
+	Keys                map[string]string `json:"keys"` // the developer's by database, so that the printed call works
 
 	fresh bool // made by this run
 }
@@ -70,24 +66,6 @@ func (s *state) save(dir string) error {
 		return fmt.Errorf("keep the demo's secrets: %w", err)
 	}
 	return os.Rename(tmp, stateFile(dir))
-}
-
-// adopt moves what a demo that knew one database only kept beside it into home,
-// the folder of that database.
-func (s *state) adopt(dir, home, id string) error {
-	if !s.OldSeeded {
-		return nil
-	}
-	for _, name := range []string{"gateway", "stripe"} {
-		if err := os.Rename(filepath.Join(dir, name), filepath.Join(home, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("move what belongs to the database into its folder: %w", err)
-		}
-	}
-	if s.OldKey != "" {
-		s.Keys[id] = s.OldKey
-	}
-	s.OldKey, s.OldSeeded = "", false
-	return s.save(dir)
 }
 
 // random is n random bytes as text.
