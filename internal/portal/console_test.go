@@ -184,6 +184,25 @@ func TestTheFirstCallArrives(t *testing.T) {
 	b.get(listen).expect(http.StatusOK, "", "Your call arrived")
 }
 
+func TestAFailedFirstCallIsNotTakenForAGoodOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.customer("ada@acme.example")
+	b.post("/console/subscribe/" + w.free.ID.String())
+	key, _ := b.makeKey("laptop", "live")
+	listen := "/console/first-call/" + key.String()
+	w.answered(key, b.subscription(), w.clock.Now(), 1, 0, http.StatusBadGateway)
+	b.get(listen+"/status").expect(http.StatusOK, "", `"arrived":false`, "A call arrived, but failed", "502 Bad Gateway", "not billed")
+	b.get(listen).expect(http.StatusOK, "", "A call arrived, but failed", "data-poll", "goes on listening")
+	w.answered(key, b.subscription(), w.clock.Now().Add(2*time.Second), 1, spool.FlagBillable, http.StatusNotFound)
+	b.get(listen+"/status").expect(http.StatusOK, "", `"arrived":false`, "404 Not Found", "the API itself answered")
+	w.exec(`INSERT INTO refusals SELECT date_trunc('hour', $1::timestamptz), org_id, id, 'unknown-route', 1, $1 FROM keys WHERE id = $2`, w.clock.Now().Add(4*time.Second), key)
+	b.get(listen+"/status").expect(http.StatusOK, "", `"arrived":false`, "was refused", "/problems/unknown-route")
+	w.call(key, b.subscription(), w.clock.Now().Add(6*time.Second), 1, spool.FlagBillable)
+	w.answered(key, b.subscription(), w.clock.Now().Add(8*time.Second), 1, spool.FlagBillable, http.StatusNotFound)
+	b.get(listen+"/status").expect(http.StatusOK, "", `"arrived":true`, "200 OK")
+}
+
 func TestUsageAndLogsCountTheSame(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
