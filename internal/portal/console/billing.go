@@ -29,6 +29,9 @@ func (c *Console) BillingPage(r *request.Request) error {
 	if err != nil {
 		return err
 	}
+	if last := p.Past(total); last != "" {
+		return r.Redirect(last)
+	}
 	open, _, err := c.Invoices.List(r.Ctx(), invoices.Filter{Org: org.ID, State: invoices.Open}, 0, 20)
 	if err != nil {
 		return err
