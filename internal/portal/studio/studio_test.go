@@ -243,6 +243,32 @@ func TestRequestsAreGrantedWithAPrivatePlanOrDeclined(t *testing.T) {
 	b.Get(second).Has(t, 200, "Declined: Too early.")
 }
 
+func TestAPlanWithoutPriceAndLimitIsGrantedOnlyOnPurpose(t *testing.T) {
+	t.Parallel()
+	p := portaltest.New(t)
+	b := p.Staff(t, "product")
+	publish(t, p, b)
+	form := proForm()
+	form.Set("sale", "on_request")
+	u := product(t, p, b)
+	b.Post(u+"/plans/new", form).Has(t, 303)
+	p.Customer(t, "buyer@example.com")
+	ask(t, p, "buyer@example.com")
+	address := "/studio/requests/" + between(t, b.Get("/studio/requests").Body, `href="/studio/requests/`, `"`)
+	b.Get(address).Has(t, 200, `name="free_unlimited"`)
+	untouched := url.Values{"name": {"Deal"}, "slug": {"deal"}, "model": {"none"}}
+	b.Post(address+"/grant", untouched).Has(t, 422, "Type a price or a limit, or tick", `value="Deal"`)
+	untouched.Set("preview", "1")
+	b.Post(address+"/grant", untouched).Has(t, 200)
+	untouched.Del("preview")
+	b.Get(address).Has(t, 200, "Open")
+	untouched.Set("free_unlimited", "1")
+	b.Post(address+"/grant", untouched).Has(t, 303)
+	b.Get(address).Has(t, 200, "Granted")
+	b.Get(u+"/plans/new").Has(t, 200).Lacks(t, "free_unlimited", "a change makes a new version")
+	b.Post(u+"/plans/new", url.Values{"name": {"Open"}, "slug": {"open"}}).Has(t, 303) // a plan for everybody is free when nothing is typed
+}
+
 func ask(t *testing.T, p *portaltest.Portal, email string) {
 	t.Helper()
 	who, err := p.Accounts.SignIn(t.Context(), email, "correct horse battery", "127.0.0.1")
