@@ -70,6 +70,22 @@ func TestSubscribeToAFreePlan(t *testing.T) {
 	b.post("/console/subscribe/"+w.free.ID.String()).expect(http.StatusConflict, "", "on that plan already")
 }
 
+func TestAFreePlanAsksForNothingThatIsThereAlready(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.customer("ada@acme.example")
+	b.makeKey("laptop", "live")
+	w.exec(`UPDATE organizations SET payment_method_id = 'pm_1', card_brand = 'visa', card_last4 = '4242' WHERE name LIKE 'Acme%'`)
+	if page := b.get("/console/subscribe/"+w.free.ID.String()).expect(http.StatusOK, "", "Nothing is ever charged"); strings.Contains(page.body, "Paid with") {
+		t.Error("a free plan is paid with a card")
+	}
+	b.get("/console/subscribe/"+w.pro.ID.String()).expect(http.StatusOK, "", "Paid with Visa ending 4242")
+	b.post("/console/subscribe/"+w.free.ID.String()).expect(http.StatusSeeOther, "/console/keys")
+	if page := b.get("/console/keys").expect(http.StatusOK, "", "You are subscribed to Weather Free. Your keys work for it at once."); strings.Contains(page.body, "Now create a key") {
+		t.Error("asks for a key although there is one")
+	}
+}
+
 func TestAFreePlanGivesWayToAPaidOne(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -126,6 +142,9 @@ func TestADeclinedFirstPaymentIsExplainedAndMadeGood(t *testing.T) {
 	b := w.customer("ada@acme.example")
 	b.subscribePro(simtest.CardDeclinedPay).expect(http.StatusSeeOther, "/console/billing")
 	b.get("/console/billing").expect(http.StatusOK, "", "The payment of $49.00 for Weather Pro was declined", "Update card", "Payment failed")
+	if page := b.get("/console/billing").expect(http.StatusOK, "", "$49.00 for Weather Pro is unpaid", "the plan has not begun"); strings.Contains(page.body, "No invoice is coming") {
+		t.Error("the page says that nothing is owed")
+	}
 	b.get("/console").expect(http.StatusOK, "", "could not be collected")
 	b.post("/console/subscribe/"+w.pro.ID.String()).expect(http.StatusSeeOther, "/console/billing") // trying again with the same card
 	card := b.post("/console/billing/card").expect(http.StatusSeeOther, "")

@@ -51,6 +51,7 @@ func consoleFixtures() []fixture {
 			Invoices: invoiceFixtures(),
 		})},
 		{name: "billing-empty", path: "/console/billing", page: with(Billing, BillingProps{Payment: PaymentMethod{Action: "/console/billing/card"}})},
+		{name: "billing-unpaid", path: "/console/billing", page: with(Billing, BillingProps{Unpaid: &Unpaid{Title: "$49.00 for Weather Pro is unpaid", Detail: "The payment was declined. Update the card: it is charged again at once.", URL: "/console/invoices/131"}, Payment: PaymentMethod{Text: "Visa ending 0341", Action: "/console/billing/card"}, Invoices: invoiceFixtures()})},
 		{name: "invoice", path: "/console/billing", page: with(Invoice, InvoiceProps{
 			Number: "TG-2026-000142", Status: badge("Paid", component.OK), Seller: []string{"Tollgate Demo AG", "Marktgasse 1", "3011 Bern", "CHE-123.456.789"}, Buyer: []string{"Nordlicht Maps GmbH", "Hafenstraße 12", "20359 Hamburg"},
 			Facts: []component.Fact{{Name: "Issued", Value: "1 November 2026"}, {Name: "Period", Value: "October 2026"}, {Name: "Paid", Value: "Visa ending 4242"}, {Name: "Stripe", Value: "in_1QOx7Z", Mono: true}},

@@ -215,6 +215,7 @@ func TestRequestsAreGrantedWithAPrivatePlanOrDeclined(t *testing.T) {
 	form.Set("slug", "enterprise")
 	form.Set("sale", "on_request")
 	b.Post(u+"/plans/new", form).Has(t, 303)
+	b.Get(u).Has(t, 200, "By agreement", "On request").Lacks(t, "$49")
 	customer, other := p.Customer(t, "buyer@example.com"), p.Customer(t, "other@example.com")
 	ask(t, p, "buyer@example.com")
 	ask(t, p, "buyer@example.com")
