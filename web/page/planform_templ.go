@@ -412,7 +412,7 @@ func planPrice(p PlanFields) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 17, "</div><div class=\"stack-s when-tiers\"><h3>Price tiers</h3><p class=\"hint\">For graduated and volume prices, counted after the included calls. Leave the last “up to” empty for everything above; empty rows are ignored.</p>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 17, "</div><div class=\"when-tiers\"><h3>Price tiers</h3><p class=\"hint\">For graduated and volume prices, counted after the included calls. Leave the last “up to” empty for everything above; empty rows are ignored.</p>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
