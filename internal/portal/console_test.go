@@ -10,8 +10,6 @@ import (
 	"github.com/google/uuid"
 
 	"tollgate/internal/metering/spool"
-	"tollgate/internal/plans"
-	"tollgate/internal/postgres"
 	"tollgate/internal/stripesim/simtest"
 )
 
@@ -174,56 +172,6 @@ func TestAKeyIsShownOnce(t *testing.T) {
 	b.get("/console/keys").expect(http.StatusOK, "", "Revoked")
 }
 
-func TestANewKeyComesWithACallThatWorks(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	b := w.customer("ada@acme.example")
-	b.post("/console/subscribe/" + w.free.ID.String())
-	b.post("/console/keys", "name", "laptop", "mode", "live")
-	page := text(b.get("/console/keys/created").body)
-	for _, s := range []string{"curl 'http://gateway.example/weather/current'", "Authorization: Bearer tg_live_", "JavaScript", "Python", "Go"} {
-		if !strings.Contains(page, s) {
-			t.Errorf("the page lacks %q:\n%s", s, page)
-		}
-	}
-}
-
-func TestTheFirstCallArrives(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	b := w.customer("ada@acme.example")
-	key, _ := b.makeKey("laptop", "live")
-	listen := "/console/first-call/" + key.String()
-	b.get(listen).expect(http.StatusOK, "", "Waiting for your call", "You hold no plan yet")
-	b.post("/console/subscribe/" + w.free.ID.String())
-	b.get(listen+"/status").expect(http.StatusOK, "", `"arrived":false`)
-	w.exec(`INSERT INTO refusals SELECT date_trunc('hour', $1::timestamptz), org_id, id, 'not-subscribed', 1, $1 FROM keys WHERE id = $2`, w.clock.Now(), key)
-	b.get(listen+"/status").expect(http.StatusOK, "", `"arrived":false`, "was refused", "/problems/not-subscribed")
-	b.get("/console").expect(http.StatusOK, "", "1 call was refused in 24 hours: No subscription")
-	w.call(key, b.subscription(), w.clock.Now(), 1, spool.FlagBillable)
-	b.get(listen+"/status").expect(http.StatusOK, "", `"arrived":true`, "200 OK", "38 ms")
-	b.get(listen).expect(http.StatusOK, "", "Your call arrived")
-}
-
-func TestAFailedFirstCallIsNotTakenForAGoodOne(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	b := w.customer("ada@acme.example")
-	b.post("/console/subscribe/" + w.free.ID.String())
-	key, _ := b.makeKey("laptop", "live")
-	listen := "/console/first-call/" + key.String()
-	w.answered(key, b.subscription(), w.clock.Now(), 1, 0, http.StatusBadGateway)
-	b.get(listen+"/status").expect(http.StatusOK, "", `"arrived":false`, "A call arrived, but failed", "502 Bad Gateway", "not billed")
-	b.get(listen).expect(http.StatusOK, "", "A call arrived, but failed", "data-poll", "goes on listening")
-	w.answered(key, b.subscription(), w.clock.Now().Add(2*time.Second), 1, spool.FlagBillable, http.StatusNotFound)
-	b.get(listen+"/status").expect(http.StatusOK, "", `"arrived":false`, "404 Not Found", "the API itself answered")
-	w.exec(`INSERT INTO refusals SELECT date_trunc('hour', $1::timestamptz), org_id, id, 'unknown-route', 1, $1 FROM keys WHERE id = $2`, w.clock.Now().Add(4*time.Second), key)
-	b.get(listen+"/status").expect(http.StatusOK, "", `"arrived":false`, "was refused", "/problems/unknown-route")
-	w.call(key, b.subscription(), w.clock.Now().Add(6*time.Second), 1, spool.FlagBillable)
-	w.answered(key, b.subscription(), w.clock.Now().Add(8*time.Second), 1, spool.FlagBillable, http.StatusNotFound)
-	b.get(listen+"/status").expect(http.StatusOK, "", `"arrived":true`, "200 OK")
-}
-
 func TestUsageAndLogsCountTheSame(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -260,53 +208,6 @@ func TestCancelAndResume(t *testing.T) {
 	b.get("/console/subscriptions").expect(http.StatusOK, "", "Ends 23 Dec 2026", "Keep Weather Free")
 	b.post(address+"/resume").expect(http.StatusSeeOther, "/console/subscriptions")
 	b.get("/console/subscriptions").expect(http.StatusOK, "", "Renews on")
-}
-
-func TestAskForAPlan(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	b := w.customer("ada@acme.example")
-	b.get("/console/subscribe/"+w.ask.ID.String()).expect(http.StatusSeeOther, "/console/requests/new?plan="+w.ask.ID.String())
-	b.get("/console/requests/new").expect(http.StatusOK, "", "Weather Enterprise")
-	b.post("/console/requests/new", "plan", w.ask.ID.String(), "calls", "lots", "message", "a lot").expect(http.StatusUnprocessableEntity, "", "lots", "a lot", "Type a whole number")
-	b.post("/console/requests/new", "plan", w.ask.ID.String(), "calls", "5,000,000", "message", "Winter").expect(http.StatusSeeOther, "")
-	if w.id(`SELECT plan_id FROM plan_requests WHERE expected_calls = 5000000 AND message = 'Winter'`) != w.ask.ID {
-		t.Error("the request was not stored")
-	}
-}
-
-func TestTheAnswerToARequestReachesTheCustomer(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	b, other, staff := w.customer("ada@acme.example"), w.customer("eve@evil.example"), postgres.AsStaff(t.Context())
-	ask := func(message string) uuid.UUID {
-		b.post("/console/requests/new", "plan", w.ask.ID.String(), "calls", "5000000", "message", message).expect(http.StatusSeeOther, "")
-		return w.id(`SELECT id FROM plan_requests WHERE message = $1`, message)
-	}
-	first, second := ask("Winter"), ask("Summer")
-	b.get("/console/subscriptions").expect(http.StatusOK, "", "Your requests", "Weather Enterprise", "5,000,000", "Open", "has not answered yet")
-	if err := w.plans.Decline(staff, uuid.Nil, first, "Pro is cheaper for you."); err != nil {
-		t.Fatal(err)
-	}
-	granted, err := w.plans.Grant(staff, uuid.Nil, second, plans.NewPlan{Name: "Made for Acme", Slug: "acme", Currency: "usd", QuotaCalls: 5_000_000, QuotaHard: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	subscribe := "/console/subscribe/" + granted.ID.String()
-	b.get("/console/subscriptions").expect(http.StatusOK, "", "Declined on 23 November 2026: Pro is cheaper for you.", "As Made for Acme on 23 November 2026", subscribe)
-	b.get("/console").expect(http.StatusOK, "", "was declined", "Pro is cheaper for you.", "was granted", "Made for Acme", subscribe)
-	if page := other.get("/console/subscriptions").body + other.get("/console").body; strings.Contains(page, "Acme") || strings.Contains(page, "Pro is cheaper") {
-		t.Error("another organization reads the answers")
-	}
-	b.post(subscribe).expect(http.StatusSeeOther, "/console/keys")
-	b.get("/console/subscriptions").expect(http.StatusOK, "", "you subscribed to it")
-	if page := text(b.get("/console").body); strings.Contains(page, "was granted") {
-		t.Errorf("the overview asks to subscribe again: %s", page)
-	}
-	w.clock.MoveTo(20 * 24 * time.Hour)
-	if page := text(b.get("/console").body); strings.Contains(page, "was declined") {
-		t.Errorf("an old refusal is still news: %s", page)
-	}
 }
 
 func TestNothingOfAnotherOrganizationIsFound(t *testing.T) {
