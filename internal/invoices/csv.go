@@ -46,6 +46,14 @@ func stamp(t *time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
+// number is an invoice's number; a draft has none.
+func number(i Listed) string {
+	if i.Number == nil {
+		return ""
+	}
+	return *i.Number
+}
+
 // ListCSV has one row per invoice.
 func ListCSV(list []Listed) []byte {
 	rows := [][]string{{"invoice", "number", "customer", "state", "currency", "total", "paid", "period_start", "period_end", "issued_at", "paid_at", "stripe_invoice", "stripe_number"}}
@@ -54,7 +62,7 @@ func ListCSV(list []Listed) []byte {
 		if i.StripeInvoiceID != nil {
 			stripe = *i.StripeInvoiceID
 		}
-		rows = append(rows, []string{i.ID.String(), i.Name(), cell(i.Customer), i.State, i.Currency, Amount(i.Subtotal, i.Currency), Amount(i.AmountPaid, i.Currency),
+		rows = append(rows, []string{i.ID.String(), number(i), cell(i.Customer), i.State, i.Currency, Amount(i.Subtotal, i.Currency), Amount(i.AmountPaid, i.Currency),
 			stamp(&i.PeriodStart), stamp(&i.PeriodEnd), stamp(i.IssuedAt), stamp(i.PaidAt), stripe, i.StripeNumber})
 	}
 	return write(rows)
@@ -69,7 +77,7 @@ func LinesCSV(list []Listed, lines []Line) []byte {
 	rows := [][]string{{"invoice", "number", "customer", "line", "kind", "description", "quantity", "amount", "currency", "period_start", "period_end", "calls", "batch_after", "batch_to", "usage_hash"}}
 	for _, l := range lines {
 		i := byID[l.InvoiceID.String()]
-		rows = append(rows, []string{l.InvoiceID.String(), i.Name(), cell(i.Customer), l.ID.String(), l.Kind, cell(l.Description), strconv.FormatInt(l.Quantity, 10),
+		rows = append(rows, []string{l.InvoiceID.String(), number(i), cell(i.Customer), l.ID.String(), l.Kind, cell(l.Description), strconv.FormatInt(l.Quantity, 10),
 			Amount(l.Amount, i.Currency), i.Currency, stamp(&l.PeriodStart), stamp(&l.PeriodEnd), strconv.FormatInt(l.EventCount, 10),
 			strconv.FormatInt(l.BatchAfter, 10), strconv.FormatInt(l.BatchTo, 10), l.UsageHash})
 	}

@@ -59,7 +59,7 @@ const listed = `
 type Filter struct {
 	State    string
 	Customer string    // part of the name
-	Month    time.Time // in which the billed period ended
+	Month    time.Time // in which it was issued, or drafted while it is not; by the customer's calendar
 	Org      uuid.UUID
 }
 
@@ -72,7 +72,8 @@ func (f Filter) where() (string, []any) {
 		sql, args = sql+` AND strpos(lower(o.name), lower(?)) > 0`, append(args, f.Customer)
 	}
 	if !f.Month.IsZero() {
-		sql, args = sql+` AND i.period_end >= ? AND i.period_end < ?`, append(args, f.Month, f.Month.AddDate(0, 1, 0))
+		sql += ` AND coalesce(i.issued_at, i.created_at) AT TIME ZONE o.time_zone >= ?::timestamp AND coalesce(i.issued_at, i.created_at) AT TIME ZONE o.time_zone < ?::timestamp`
+		args = append(args, f.Month.Format(time.DateOnly), f.Month.AddDate(0, 1, 0).Format(time.DateOnly))
 	}
 	if f.Org != uuid.Nil {
 		sql, args = sql+` AND i.org_id = ?`, append(args, f.Org)

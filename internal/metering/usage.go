@@ -2,6 +2,7 @@ package metering
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -141,6 +142,24 @@ func LastOfKey(ctx context.Context, tx pgx.Tx, key uuid.UUID) (s KeyState, err e
 		return s, fmt.Errorf("last call of a key: %w", err)
 	}
 	return s, nil
+}
+
+// LastGoodOfKey is a key's last call that was answered without an error; ok is
+// false when there is none. Roll-ups name its hour, so that few single calls are read.
+func LastGoodOfKey(ctx context.Context, tx pgx.Tx, org, key uuid.UUID) (s KeyState, ok bool, err error) {
+	err = tx.QueryRow(ctx, `
+		SELECT e.at, e.status, e.duration_us, e.request_id, e.method, e.path
+		FROM (SELECT max(hour) AS hour FROM usage_hourly WHERE org_id = $1 AND key_id = $2 AND status < 400) h
+		JOIN usage_events e ON e.org_id = $1 AND e.at >= h.hour AND e.at < h.hour + interval '1 hour' AND e.key_id = $2 AND e.status < 400
+		ORDER BY e.at DESC LIMIT 1`, org, key).
+		Scan(&s.UsedAt, &s.Status, &s.DurationUs, &s.RequestID, &s.Method, &s.Path)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return s, false, nil
+	}
+	if err != nil {
+		return s, false, fmt.Errorf("last good call of a key: %w", err)
+	}
+	return s, true, nil
 }
 
 // PeriodTotals sums what was counted for a subscription in a period, for reconciliation.

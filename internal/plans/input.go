@@ -67,6 +67,12 @@ func (p NewPlan) Validate() error {
 	return v.Err()
 }
 
+// Bounded reports whether p has a price or a limit. Without either, anybody on
+// it calls as much as they like for nothing.
+func (p NewPlan) Bounded() bool {
+	return p.RecurringFee != 0 || p.Usage != nil || p.RateCalls != 0 || p.QuotaCalls != 0
+}
+
 const maxFee = 1_000_000_000
 
 var windows = map[time.Duration]bool{time.Second: true, time.Minute: true, time.Hour: true, 24 * time.Hour: true}

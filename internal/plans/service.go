@@ -113,10 +113,13 @@ type Request struct {
 	ProductName   string
 	ExpectedCalls int64
 	Message       string
-	State         string
+	State         string // open, granted or declined
 	GrantedPlanID *uuid.UUID
-	Reason        string
+	GrantedName   string // of that plan
+	Taken         bool   // the granted plan was subscribed to at some time
+	Reason        string // why it was declined, for the customer to read
 	CreatedAt     time.Time
+	DecidedAt     *time.Time
 }
 
 // Ask stores a request for a plan.

@@ -277,12 +277,20 @@ func (s *Service) Requests(ctx context.Context) ([]Request, error) {
 	return s.requests(ctx, `? OR true`, true)
 }
 
+// RequestsOf lists an organization's own requests: open ones first, newest first.
+func (s *Service) RequestsOf(ctx context.Context, org uuid.UUID) ([]Request, error) {
+	return s.requests(ctx, `r.org_id = ?`, org)
+}
+
 func (s *Service) requests(ctx context.Context, where string, arg any) (out []Request, err error) {
 	err = s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
 		return tx.Raw(`
-			SELECT r.*, o.name AS org_name, u.email, p.name AS plan_name, p.product_id, d.name AS product_name
+			SELECT r.*, o.name AS org_name, u.email, p.name AS plan_name, p.product_id, d.name AS product_name, coalesce(g.name, '') AS granted_name,
+				EXISTS (SELECT 1 FROM subscriptions s JOIN plan_versions v ON v.id = s.plan_version_id
+					WHERE v.plan_id = r.granted_plan_id AND s.org_id = r.org_id AND s.state <> 'pending') AS taken
 			FROM plan_requests r JOIN organizations o ON o.id = r.org_id JOIN users u ON u.id = r.user_id
 			JOIN plans p ON p.id = r.plan_id JOIN products d ON d.id = p.product_id
+			LEFT JOIN plans g ON g.id = r.granted_plan_id
 			WHERE `+where+` ORDER BY r.state <> 'open', r.created_at DESC LIMIT 200`, arg).Scan(&out).Error
 	})
 	return out, err

@@ -46,7 +46,7 @@ func TestAnOrganizationsNewNameIsOnTheNextInvoiceAndNotOnIssuedOnes(t *testing.T
 	if _, err := w.Move(t.Context(), w.clock.Now().AddDate(0, 1, 1)); err != nil {
 		t.Fatal(err)
 	}
-	finance.get("/finance/invoices.csv").expect(http.StatusOK, "", "Draft,Acme GmbH & Söhne,review", "TG-000001,Acme,paid")
+	finance.get("/finance/invoices.csv").expect(http.StatusOK, "", ",,Acme GmbH & Söhne,review", "TG-000001,Acme,paid")
 	w.staff("product").get("/account").expect(http.StatusOK, "", "Change password")
 }
 

@@ -55,3 +55,37 @@ func checkRoute(t *testing.T, rt portal.Route, role string, got answer) {
 		t.Errorf("%s %s as %q: %d, want 403", rt.Method, rt.Path, role, got.status)
 	}
 }
+
+func TestAFormsAddressLeadsToThePageOfTheForm(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	customer, id := w.customer("ada@acme.example"), uuid.NewString()
+	people := map[string]*browser{"/console": customer, "/account": customer, "/studio": w.staff("product"), "/finance": w.staff("finance")}
+	pages := map[string]bool{}
+	for _, rt := range w.server.Routes() {
+		pages[rt.Method+rt.Path] = true
+	}
+	for _, rt := range w.server.Routes() {
+		if rt.Method != http.MethodPost || pages[http.MethodGet+rt.Path] || rt.Needs == permissions.Public || rt.Path == "/logout" {
+			continue
+		}
+		b := people["/"+strings.Split(rt.Path, "/")[1]]
+		if b == nil {
+			t.Fatalf("nobody to open %s", rt.Path)
+		}
+		got := b.get(parameter.ReplaceAllString(rt.Path, id))
+		above := strings.TrimPrefix(got.location, "/")
+		if got.status != http.StatusSeeOther || above == "" || !strings.HasPrefix(parameter.ReplaceAllString(rt.Path, id), "/"+above+"/") {
+			t.Errorf("GET %s: %d to %q, want the page above", rt.Path, got.status, got.location)
+		}
+	}
+	for address, page := range map[string]string{
+		"/finance/lines/" + id + "/recompute": "/finance/lines/" + id, "/finance/invoices/" + id + "/hold": "/finance/invoices/" + id,
+		"/studio/requests/" + id + "/decline": "/studio/requests/" + id, "/console/keys/" + id + "/rotate": "/console/keys",
+	} {
+		people["/"+strings.Split(address, "/")[1]].get(address).expect(http.StatusSeeOther, page)
+	}
+	customer.get("/finance/lines/"+id+"/recompute").expect(http.StatusForbidden, "")
+	customer.get("/logout").expect(http.StatusSeeOther, "/")
+	w.browser().get("/webhooks/stripe").expect(http.StatusNotFound, "")
+}

@@ -84,7 +84,7 @@ func (s *Server) Handler() http.Handler {
 	engine.RedirectTrailingSlash = false
 	engine.HandleMethodNotAllowed = true
 	engine.GET(static.Prefix+"*file", gin.WrapH(static.Handler()))
-	for _, rt := range s.routes {
+	for _, rt := range append(waysBack(s.routes), s.routes...) {
 		engine.Handle(rt.Method, rt.Path, s.serve(rt))
 		if rt.Method == http.MethodGet {
 			engine.HEAD(rt.Path, s.serve(rt)) // net/http leaves the body out

@@ -205,9 +205,15 @@ func (w *world) usage() {
 
 // call meters n forwarded calls with a key, a second apart, beginning at from.
 func (w *world) call(key, subscription uuid.UUID, from time.Time, n int, flags uint8) {
+	w.t.Helper()
+	w.answered(key, subscription, from, n, flags, http.StatusOK)
+}
+
+// answered is call with an answer of any status.
+func (w *world) answered(key, subscription uuid.UUID, from time.Time, n int, flags uint8, status uint16) {
 	t := w.t
 	t.Helper()
-	r := spool.Record{Key: key, Subscription: subscription, Version: w.version, Operation: w.operation, Method: "GET", Path: "/weather/current", Status: 200, Flags: flags, Units: 1, Duration: 38 * time.Millisecond}
+	r := spool.Record{Key: key, Subscription: subscription, Version: w.version, Operation: w.operation, Method: "GET", Path: "/weather/current", Status: status, Flags: flags, Units: 1, Duration: 38 * time.Millisecond}
 	if err := w.db.StaffPool().QueryRow(context.Background(), `SELECT org_id, application_id FROM keys WHERE id = $1`, key).Scan(&r.Org, &r.Application); err != nil {
 		t.Fatal(err)
 	}

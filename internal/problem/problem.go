@@ -98,6 +98,17 @@ type Body struct {
 	Errors    map[string]string `json:"errors,omitempty"`
 }
 
+// CallBody is the problem JSON of a call that the gateway did not forward or got
+// no answer to. The members error and retry_after are there for clients that
+// know no problem JSON; the last three stand only where a limit refused.
+type CallBody struct {
+	Body
+	Error      string `json:"error"`
+	RetryAfter int64  `json:"retry_after,omitempty"` // seconds
+	Policy     string `json:"policy,omitempty"`      // such as 10 calls per second
+	PlanURL    string `json:"plan_url,omitempty"`    // where larger plans are
+}
+
 // Body renders e; portalURL is where the type's page lives.
 func (e *Error) Body(portalURL, requestID string) Body {
 	t := TypeOf(e.Code)

@@ -1,6 +1,9 @@
 package problem
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Type is one kind of problem. Its page in the portal explains it.
 type Type struct {
@@ -17,8 +20,8 @@ func (t Type) URL(portalURL string) string {
 	return strings.TrimSuffix(portalURL, "/") + "/problems/" + t.Code
 }
 
-// Types lists every problem in the order that the portal shows them.
-var Types = []Type{
+// ofCalls are the problems that the gateway answers calls with.
+var ofCalls = []Type{
 	{"missing-key", 401, "No API key", "The call carried no API key.", "The Authorization or X-API-Key header is missing.", "Send your key as “Authorization: Bearer <key>” or “X-API-Key: <key>”."},
 	{"ambiguous-key", 400, "More than one API key", "The call carried two different keys, so it is not clear who is calling.", "Both Authorization and X-API-Key are set, with different values.", "Send one key in one header."},
 	{"malformed-key", 401, "Malformed API key", "What was sent cannot be one of our keys: its checksum does not match.", "A character was lost or changed while copying, or the value is another service's key.", "Copy the whole key again; it starts with tg_live_ or tg_test_."},
@@ -37,6 +40,10 @@ var Types = []Type{
 	{"upstream-unreachable", 502, "API unreachable", "The API behind the gateway did not answer.", "It is down, or refused the connection.", "Try again shortly. Calls without an answer are not billed."},
 	{"upstream-timeout", 504, "API timed out", "The API behind the gateway took too long.", "It is overloaded, or the request is very heavy.", "Try again later, or ask for less at once. Calls without an answer are not billed."},
 	{"starting", 503, "Gateway starting", "The gateway has not yet loaded what it needs to decide on calls.", "It was started a moment ago and its database is out of reach.", "Try again in a second."},
+}
+
+// Types lists every problem in the order that the portal shows them.
+var Types = append(slices.Clip(ofCalls), []Type{
 	{"invalid", 422, "Invalid input", "Something in the request is not as it must be.", "The errors member names each field and what is wrong with it.", "Correct the fields and send it again."},
 	{"unauthenticated", 401, "Not signed in", "This needs a signed-in person or a verified caller.", "The session has ended, or the call did not come through the gateway.", "Sign in and try again."},
 	{"forbidden", 403, "Not allowed", "Your role does not allow this.", "The page or action belongs to another role.", "Ask an owner of your organization."},
@@ -46,7 +53,11 @@ var Types = []Type{
 	{"too-many-attempts", 429, "Too many attempts", "There were too many failed attempts in a short time.", "Several wrong passwords in a row.", "Wait a little and try again."},
 	{"payment-declined", 402, "Payment declined", "The card could not be charged.", "The bank declined the payment.", "Use another card."},
 	{"internal", 500, "Something went wrong", "The fault is ours.", "An error that we did not foresee; it has been logged.", "Try again. If it stays, tell us the request id."},
-}
+}...)
+
+// OfCalls reports whether the gateway answers calls with t: its body is then a
+// CallBody.
+func (t Type) OfCalls() bool { return slices.Contains(ofCalls, t) }
 
 // TypeOf finds the type named by code; an unknown code is internal.
 func TypeOf(code string) Type {

@@ -12,15 +12,8 @@ import (
 	"tollgate/internal/problem"
 )
 
-// refusedBody is the problem JSON of a refused call. The members error and
-// retry_after are there for clients that know no problem JSON.
-type refusedBody struct {
-	problem.Body
-	Error      string `json:"error"`
-	RetryAfter int64  `json:"retry_after,omitempty"` // seconds
-	Policy     string `json:"policy,omitempty"`
-	PlanURL    string `json:"plan_url,omitempty"`
-}
+// refusedBody is the body of our own answers; the portal shows the same as examples.
+type refusedBody = problem.CallBody
 
 // lastOfBody is how long a client may go on sending once its answer is decided.
 const lastOfBody = time.Second

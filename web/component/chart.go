@@ -33,7 +33,7 @@ type ChartProps struct {
 const (
 	chartWidth  = 960
 	chartHeight = 240
-	chartLeft   = 52
+	chartLeft   = 72
 	chartTop    = 14
 	chartBottom = 212
 )

@@ -13,11 +13,11 @@ import (
 	"tollgate/web/layout"
 )
 
-// FinanceInvoicesProps fill finance's list (GET fields status, customer, period).
+// FinanceInvoicesProps fill finance's list (GET fields status, customer, issued).
 type FinanceInvoicesProps struct {
 	Statuses    []component.Option
 	Customer    string
-	Period      string // yyyy-mm
+	Issued      string // yyyy-mm
 	ResetURL    string
 	Stats       []component.StatProps // to review, open, overdue, paid
 	Invoices    []InvoiceRow
@@ -126,7 +126,7 @@ func FinanceInvoices(l layout.Props, p FinanceInvoicesProps) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = component.Field(component.FieldProps{Name: "period", Label: "Period", Type: "month", Value: p.Period, Placeholder: "2026-11"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = component.Field(component.FieldProps{Name: "issued", Label: "Issued", Type: "month", Value: p.Issued, Placeholder: "2026-11"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -870,7 +870,7 @@ func Reconciliation(l layout.Props, p ReconciliationProps) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = component.Field(component.FieldProps{Name: "period", Label: "Period", Type: "month", Value: p.Period, Placeholder: "2026-11"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = component.Field(component.FieldProps{Name: "period", Label: "Period ends in", Type: "month", Value: p.Period, Placeholder: "2026-11"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -27,6 +27,10 @@ func consoleFixtures() []fixture {
 		{name: "subscriptions", path: "/console/subscriptions", page: with(Subscriptions, SubscriptionsProps{Subscriptions: []SubscriptionRow{
 			{ID: "1", Product: "Weather", Plan: "Pro", URL: "/pricing/weather", State: badge("Active", component.OK), Application: "Default", Period: "23 Nov – 23 Dec 2026.", Next: "Renews on 23 December for $29.00.", CancelURL: "/console/subscriptions/1/cancel", CancelNote: "It stays usable until 23 December and is not renewed."},
 			{ID: "2", Product: "Routes", Plan: "Free", URL: "/pricing/routes", State: badge("Ends 1 Dec", component.Warn), Application: "Winter app", Period: "1 Nov – 1 Dec 2026.", ResumeURL: "/console/subscriptions/2/resume"},
+		}, Asked: []AskedRow{
+			{Plan: "Weather Enterprise", Calls: "5,000,000", Sent: ago("2 days ago"), Status: badge("Granted", component.OK), Answer: "As Enterprise for Acme on 24 November 2026, for you alone.", Action: link("Subscribe", "/console/subscribe/3")},
+			{Plan: "Routes Enterprise", Calls: "900", Sent: ago("3 days ago"), Status: badge("Declined", ""), Answer: "Declined on 22 November 2026: the Pro plan is cheaper for so few calls."},
+			{Plan: "Maps Enterprise", Calls: "1", Sent: ago("just now"), Status: badge("Open", component.Accent)},
 		}})},
 		{name: "subscriptions-empty", path: "/console/subscriptions", page: with(Subscriptions, SubscriptionsProps{})},
 		{name: "keys", path: "/console/keys", page: with(Keys, keysFixture())},
@@ -35,6 +39,7 @@ func consoleFixtures() []fixture {
 		{name: "key-created-empty", path: "/console/keys", page: with(KeyCreated, KeyCreatedProps{Name: "x", Secret: "y", FirstCallURL: "/"})},
 		{name: "first-call", path: "/console/keys", page: with(FirstCall, FirstCallProps{KeyName: "billing-worker", Samples: sampleTabs("samples"), StatusURL: "/status.json", RefreshURL: "/console/first-call/k1", Result: FirstCallResult{State: CallWaiting}})},
 		{name: "first-call-arrived", path: "/console/keys", page: with(FirstCall, FirstCallProps{KeyName: "billing-worker", Samples: sampleTabs("samples"), Result: FirstCallResult{State: CallArrived, Method: "GET", Path: "/weather/v2/current", Status: "200 OK", Latency: "38 ms", RequestID: "req_1", LogURL: "/console/logs"}})},
+		{name: "first-call-failed", path: "/console/keys", page: with(FirstCall, FirstCallProps{KeyName: "billing-worker", Samples: sampleTabs("samples"), StatusURL: "/status.json", RefreshURL: "/", Result: FirstCallResult{State: CallFailed, Method: "GET", Path: "/weather/v2/current", Status: "502 Bad Gateway", Latency: "3 ms", LogURL: "/console/logs", Reason: "The API failed or did not answer. The call is not billed."}})},
 		{name: "first-call-refused", path: "/console/keys", page: with(FirstCall, FirstCallProps{KeyName: "billing-worker", Samples: sampleTabs("samples"), StatusURL: "/status.json", RefreshURL: "/", Result: FirstCallResult{State: CallRefused, Method: "GET", Path: "/weather/v2/current", Status: "403 Forbidden", Latency: "1 ms", Reason: "No subscription of this application covers the call.", FixURL: "/problems/not_subscribed"}})},
 		{name: "usage", path: "/console/usage", page: with(Usage, usageFixture())},
 		{name: "usage-empty", path: "/console/usage", page: with(Usage, UsageProps{Filters: filtersFixture("/console/usage")})},
@@ -46,6 +51,7 @@ func consoleFixtures() []fixture {
 			Invoices: invoiceFixtures(),
 		})},
 		{name: "billing-empty", path: "/console/billing", page: with(Billing, BillingProps{Payment: PaymentMethod{Action: "/console/billing/card"}})},
+		{name: "billing-unpaid", path: "/console/billing", page: with(Billing, BillingProps{Unpaid: &Unpaid{Title: "$49.00 for Weather Pro is unpaid", Detail: "The payment was declined. Update the card: it is charged again at once.", URL: "/console/invoices/131"}, Payment: PaymentMethod{Text: "Visa ending 0341", Action: "/console/billing/card"}, Invoices: invoiceFixtures()})},
 		{name: "invoice", path: "/console/billing", page: with(Invoice, InvoiceProps{
 			Number: "TG-2026-000142", Status: badge("Paid", component.OK), Seller: []string{"Tollgate Demo AG", "Marktgasse 1", "3011 Bern", "CHE-123.456.789"}, Buyer: []string{"Nordlicht Maps GmbH", "Hafenstraße 12", "20359 Hamburg"},
 			Facts: []component.Fact{{Name: "Issued", Value: "1 November 2026"}, {Name: "Period", Value: "October 2026"}, {Name: "Paid", Value: "Visa ending 4242"}, {Name: "Stripe", Value: "in_1QOx7Z", Mono: true}},

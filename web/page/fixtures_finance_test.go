@@ -6,7 +6,7 @@ func financeFixtures() []fixture {
 	statuses := component.Options("", component.Option{Value: "", Label: "All"}, component.Option{Value: "draft", Label: "To review"})
 	return []fixture{
 		{name: "finance-invoices", path: "/finance/invoices", page: with(FinanceInvoices, FinanceInvoicesProps{
-			Statuses: statuses, Period: "2026-11", Total: "3 invoices, $1,297.18", Invoices: invoiceFixtures(), CSVURL: "/f.csv", LinesCSVURL: "/l.csv",
+			Statuses: statuses, Issued: "2026-11", Total: "3 invoices, $1,297.18", Invoices: invoiceFixtures(), CSVURL: "/f.csv", LinesCSVURL: "/l.csv",
 			Stats: []component.StatProps{{Label: "To review", Value: "12", URL: "/finance/invoices?status=draft"}, {Label: "Open", Value: "$8,410.00"}, {Label: "Past due", Value: "$1,204.00"}, {Label: "Paid in November", Value: "$41,028.12"}},
 		})},
 		{name: "finance-invoices-empty", path: "/finance/invoices", page: with(FinanceInvoices, FinanceInvoicesProps{Statuses: statuses})},

@@ -71,7 +71,7 @@ func planFieldsFixture() PlanFields {
 func requestFixture() RequestProps {
 	grant := planFieldsFixture()
 	grant.Action = "/studio/requests/1/grant"
-	grant.Submit = "Grant this plan"
+	grant.Submit, grant.AskFree, grant.FreeError = "Grant this plan", true, "Type a price or a limit, or tick that the plan has neither."
 	return RequestProps{
 		Organization: "Fjord Analytics AS", Status: badge("Open", component.Accent), Message: "We move our winter service to you.\nPeak is 2,000 a second on storm days.",
 		Facts: []component.Fact{{Name: "Plan", Value: "Weather Enterprise"}, {Name: "Expected calls", Value: "40,000,000 a month"}, {Name: "Asked by", Value: "lars@fjord.example"}, {Name: "Today", Value: "Weather Pro", URL: "/pricing/weather"}},

@@ -101,7 +101,7 @@ func Arithmetic(details []pricing.Detail, currency string) []page.BillLine {
 
 func label(d pricing.Detail) string {
 	note := strings.ToUpper(d.Note[:min(1, len(d.Note))]) + d.Note[min(1, len(d.Note)):]
-	span := "Calls " + format.Count(d.From) + " to " + format.Count(d.To)
+	span := format.Calls(d.From, d.To)
 	switch {
 	case d.From == 0 && d.To == 0 && note == "":
 		return "Calls"
@@ -170,7 +170,7 @@ func prices(c plans.Component, currency string) (facts []component.Fact) {
 		name := "Calls from " + format.Count(from)
 		if t.UpTo != pricing.NoEnd {
 			to := t.UpTo + c.Included
-			name = "Calls " + format.Count(from) + " to " + format.Count(to)
+			name = format.Calls(from, to)
 			from = to + 1
 		}
 		price := format.Rate(t.Rate, currency) + " each"

@@ -29,12 +29,15 @@ func (c *Console) BillingPage(r *request.Request) error {
 	if err != nil {
 		return err
 	}
+	if last := p.Past(total); last != "" {
+		return r.Redirect(last)
+	}
 	open, _, err := c.Invoices.List(r.Ctx(), invoices.Filter{Org: org.ID, State: invoices.Open}, 0, 20)
 	if err != nil {
 		return err
 	}
 	now := c.Clock.Now().In(org.Location())
-	props := page.BillingProps{Next: nextInvoice(next, org.Location()), Payment: payment(org, next, open, now), Pager: p.Props(total)}
+	props := page.BillingProps{Next: nextInvoice(next, org.Location()), Unpaid: unpaid(open), Payment: payment(org, next, open, now), Pager: p.Props(total)}
 	for _, i := range list {
 		address := "/console/invoices/" + i.ID.String()
 		row := bill.Row(i, now, address, false)
@@ -42,6 +45,24 @@ func (c *Console) BillingPage(r *request.Request) error {
 		props.Invoices = append(props.Invoices, row)
 	}
 	return r.Page(page.Billing(r.Layout("Billing"), props))
+}
+
+// unpaid says what is owed when no further invoice is coming; nil for nothing.
+func unpaid(open []invoices.Listed) *page.Unpaid {
+	if len(open) == 0 {
+		return nil
+	}
+	i := open[0]
+	out := page.Unpaid{Title: format.Money(i.Subtotal, i.Currency) + " for " + i.ProductName + " " + i.PlanName + " is unpaid", URL: "/console/invoices/" + i.ID.String()}
+	switch {
+	case i.Failure == "":
+		out.Detail = "It is being collected; look again in a minute."
+	case i.Reason == invoices.First:
+		out.Detail = "The payment was declined, so the plan has not begun. Update the card: it is charged again at once, and the plan begins."
+	default:
+		out.Detail = "The payment was declined. Update the card: it is charged again at once."
+	}
+	return &out
 }
 
 func payment(org accounts.Organization, next []billing.Forecast, open []invoices.Listed, now time.Time) page.PaymentMethod {

@@ -43,12 +43,16 @@ func (c *Console) Dashboard(r *request.Request) error {
 	if err != nil {
 		return err
 	}
+	asked, err := c.Plans.RequestsOf(r.Ctx(), org.ID)
+	if err != nil {
+		return err
+	}
 	now := c.Clock.Now().In(org.Location())
 	last, err := c.recent(r, now)
 	if err != nil {
 		return err
 	}
-	props := page.DashboardProps{Stats: dashboardStats(next, last), Needs: needs(org, next, open, last, now), Calls: callRows(last.calls, now), LogsURL: "/console/logs"}
+	props := page.DashboardProps{Stats: dashboardStats(next, last), Needs: append(needs(org, next, open, last, now), answered(asked, now)...), Calls: callRows(last.calls, now), LogsURL: "/console/logs"}
 	if len(last.calls) == 0 {
 		if props.Steps, err = c.steps(r); err != nil {
 			return err

@@ -26,6 +26,9 @@ func (c *Console) Logs(r *request.Request) error {
 	if err != nil {
 		return err
 	}
+	if last := p.Past(total); last != "" {
+		return r.Redirect(last)
+	}
 	props := page.LogsProps{
 		Calls: callRows(calls, c.Clock.Now().In(org.Location())), Total: format.Counted(total, "call", "calls"), Pager: p.Props(total),
 		Retention: "Days are UTC. Calls that the gateway refused are counted on the overview, not listed here, and never billed.",

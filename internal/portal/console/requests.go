@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -17,7 +18,7 @@ import (
 // RequestForm asks what somebody needs of a plan that is made to measure.
 func (c *Console) RequestForm(r *request.Request) error {
 	if r.Query("sent") != "" {
-		return r.Page(page.RequestForm(r.Layout("Request sent"), page.RequestFormProps{Sent: true, SentText: "The team looks at it. The plan that it makes for you then appears on the product's pricing page, for you alone."}))
+		return r.Page(page.RequestForm(r.Layout("Request sent"), page.RequestFormProps{Sent: true, SentText: "The team looks at it. Its answer appears under Subscriptions; a plan that it makes for you is also on the product's pricing page, for you alone."}))
 	}
 	options, err := c.requestable(r, r.Query("plan"))
 	if err != nil {
@@ -78,4 +79,50 @@ func (c *Console) requestable(r *request.Request, selected string) ([]component.
 		all = []component.Option{{Label: "No plan is sold on request at present"}}
 	}
 	return component.Options(selected, all...), err
+}
+
+// news is how long the overview tells of a declined request.
+const news = 14 * 24 * time.Hour
+
+func askedRows(all []plans.Request, now time.Time) []page.AskedRow {
+	out := make([]page.AskedRow, len(all))
+	for i, q := range all {
+		row := page.AskedRow{Plan: q.ProductName + " " + q.PlanName, Calls: format.Count(q.ExpectedCalls), Sent: format.Moment(q.CreatedAt.In(now.Location()), now)}
+		on := ""
+		if q.DecidedAt != nil {
+			on = " on " + format.Date(q.DecidedAt.In(now.Location()))
+		}
+		switch {
+		case q.State == "declined":
+			row.Status, row.Answer = component.BadgeProps{Label: "Declined"}, "Declined"+on+": "+q.Reason
+		case q.State == "granted" && q.Taken:
+			row.Status, row.Answer = component.BadgeProps{Label: "Granted", Tone: component.OK}, "As "+q.GrantedName+on+"; you subscribed to it."
+		case q.State == "granted":
+			row.Status, row.Answer = component.BadgeProps{Label: "Granted", Tone: component.OK}, "As "+q.GrantedName+on+", for you alone."
+			row.Action = takeUp(q)
+		default:
+			row.Status, row.Answer = component.BadgeProps{Label: "Open", Tone: component.Accent}, "The team has not answered yet."
+		}
+		out[i] = row
+	}
+	return out
+}
+
+func takeUp(q plans.Request) component.LinkButtonProps {
+	return component.LinkButtonProps{Label: "Subscribe", URL: "/console/subscribe/" + q.GrantedPlanID.String(), Kind: component.Primary}
+}
+
+// answered are the requests that the team has answered and the customer has not
+// yet acted upon or, when declined, may not have read.
+func answered(all []plans.Request, now time.Time) (out []page.Need) {
+	for _, q := range all {
+		name := q.ProductName + " " + q.PlanName
+		switch {
+		case q.State == "granted" && !q.Taken:
+			out = append(out, page.Need{Title: "Your request for " + name + " was granted", Detail: "The plan " + q.GrantedName + " is made for you: see its price and limits, and subscribe.", Tone: component.OK, Action: takeUp(q)})
+		case q.State == "declined" && q.DecidedAt != nil && now.Sub(*q.DecidedAt) < news:
+			out = append(out, page.Need{Title: "Your request for " + name + " was declined", Detail: q.Reason, Tone: component.Warn, Action: component.LinkButtonProps{Label: "See your requests", URL: "/console/subscriptions"}})
+		}
+	}
+	return out
 }

@@ -9,6 +9,7 @@ import (
 
 	"tollgate/internal/accounts"
 	"tollgate/internal/invoices"
+	"tollgate/internal/keys"
 	"tollgate/internal/plans"
 	"tollgate/internal/portal/bill"
 	"tollgate/internal/portal/format"
@@ -49,7 +50,7 @@ func (c *Console) confirm(r *request.Request, offer plans.Offer, product plans.P
 	terms, money := offer.Terms, format.Money(offer.Terms.RecurringFee, offer.Terms.Currency)
 	props := page.SubscribeProps{
 		Product: product.Name, Plan: offer.Name, PricingURL: "/pricing/" + product.Slug, Action: "/console/subscribe/" + offer.ID.String(),
-		TodayTotal: money, Then: then(terms, format.Date(first.End)), Limits: bill.Limits(terms), Payment: cardText(org),
+		TodayTotal: money, Then: then(terms, format.Date(first.End)), Limits: bill.Limits(terms),
 		NeedsCard: !terms.Free() && org.PaymentMethodID == "", Button: "Subscribe",
 	}
 	if terms.RecurringFee > 0 {
@@ -58,6 +59,9 @@ func (c *Console) confirm(r *request.Request, offer plans.Offer, product plans.P
 	}
 	if props.NeedsCard {
 		props.Button = "Continue to card"
+	}
+	if !terms.Free() {
+		props.Payment = cardText(org)
 	}
 	held, free, err := c.held(r, product.ID)
 	switch {
@@ -183,10 +187,27 @@ func (c *Console) subscribed(r *request.Request, id uuid.UUID) error {
 	}
 	for _, s := range list {
 		if s.ID == id && s.State == subscriptions.Active {
-			return r.RedirectWith("You are subscribed to "+s.ProductName+" "+s.PlanName+". Now create a key to call it with.", "/console/keys")
+			next, err := c.keysFor(r, s.ApplicationID)
+			if err != nil {
+				return err
+			}
+			return r.RedirectWith("You are subscribed to "+s.ProductName+" "+s.PlanName+". "+next, "/console/keys")
 		}
 	}
 	return r.Redirect("/console/billing")
+}
+
+// keysFor says what an application with a new plan calls it with.
+func (c *Console) keysFor(r *request.Request, application uuid.UUID) (string, error) {
+	all, err := c.Keys.List(r.Ctx(), r.Identity.Organization)
+	if err != nil {
+		return "", err
+	}
+	works := func(k keys.Listed) bool { return k.ApplicationID == application && k.Works(c.Clock.Now()) }
+	if slices.ContainsFunc(all, works) {
+		return "Your keys work for it at once.", nil
+	}
+	return "Now create a key to call it with.", nil
 }
 
 // Stripe's webhook may be collecting the first fee at this very moment; its

@@ -29,7 +29,15 @@ func (c *Console) ListSubscriptions(r *request.Request) error {
 	if err != nil {
 		return err
 	}
-	var props page.SubscriptionsProps
+	org, err := c.org(r)
+	if err != nil {
+		return err
+	}
+	asked, err := c.Plans.RequestsOf(r.Ctx(), org.ID)
+	if err != nil {
+		return err
+	}
+	props := page.SubscriptionsProps{Asked: askedRows(asked, c.Clock.Now().In(org.Location()))}
 	for _, s := range subs {
 		row := subscriptionRow(s, terms[s.PlanVersionID])
 		if s.ApplicationID == app.ID {

@@ -29,14 +29,29 @@ type Finance struct {
 // mostCSV bounds a file of invoices.
 const mostCSV = 100_000
 
+// monthly is how a month stands in the URL and in a form.
+const monthly = "2006-01"
+
 const csvType = "text/csv; charset=utf-8"
 
+// filterOf reads the URL. A status or month that is not one does not narrow, as
+// the form then says.
 func filterOf(r *request.Request) invoices.Filter {
-	f := invoices.Filter{State: r.Query("status"), Customer: r.Query("customer")}
-	if month, err := time.Parse("2006-01", r.Query("period")); err == nil {
+	f := invoices.Filter{Customer: r.Query("customer")}
+	for _, s := range statuses() {
+		if s.Value == r.Query("status") {
+			f.State = s.Value
+		}
+	}
+	if month, err := time.Parse(monthly, r.Query("issued")); err == nil {
 		f.Month = month
 	}
 	return f
+}
+
+func statuses() []component.Option {
+	return []component.Option{{Label: "All"}, {Value: invoices.Review, Label: "To review"}, {Value: invoices.Held, Label: "Held"}, {Value: invoices.Approved, Label: "Approved"},
+		{Value: invoices.Open, Label: "Open"}, {Value: invoices.Paid, Label: "Paid"}, {Value: invoices.Void, Label: "Void"}}
 }
 
 // List shows invoices of all customers.
@@ -46,6 +61,9 @@ func (f *Finance) List(r *request.Request) error {
 	if err != nil {
 		return err
 	}
+	if last := p.Past(total); last != "" {
+		return r.Redirect(last)
+	}
 	sums, err := f.Invoices.Totals(r.Ctx())
 	if err != nil {
 		return err
@@ -53,12 +71,11 @@ func (f *Finance) List(r *request.Request) error {
 	q := r.HTTP().URL.Query()
 	q.Del("page")
 	props := page.FinanceInvoicesProps{
-		Statuses: component.Options(filter.State, component.Option{Label: "All"}, component.Option{Value: invoices.Review, Label: "To review"}, component.Option{Value: invoices.Held, Label: "Held"},
-			component.Option{Value: invoices.Approved, Label: "Approved"}, component.Option{Value: invoices.Open, Label: "Open"}, component.Option{Value: invoices.Paid, Label: "Paid"}, component.Option{Value: invoices.Void, Label: "Void"}),
+		Statuses: component.Options(filter.State, statuses()...),
 		Customer: filter.Customer, Stats: stats(sums), Total: format.Counted(total, "invoice", "invoices"), Pager: p.Props(total),
 	}
 	if !filter.Month.IsZero() {
-		props.Period = filter.Month.Format("2006-01")
+		props.Issued = filter.Month.Format(monthly)
 	}
 	if len(q) > 0 {
 		props.ResetURL = "/finance/invoices"

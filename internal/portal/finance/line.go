@@ -51,6 +51,9 @@ func (f *Finance) linePage(r *request.Request, again bool) error {
 		return err
 	}
 	p := paging.Of(r, 200)
+	if last := p.Past(int64(len(days))); last != "" {
+		return r.Redirect(last)
+	}
 	props.Pager = p.Props(int64(len(days)))
 	props.Usage, props.UsageTotal = usage(days, p, address)
 	return r.Page(page.Line(r.Layout(line.Description), props))
@@ -99,7 +102,7 @@ func usage(days []metering.DayRow, p paging.Page, address string) (rows []page.L
 	for _, d := range days {
 		calls, units = calls+d.Calls, units+d.Units
 	}
-	from := min(p.Offset(), len(days))
+	from := p.Offset()
 	for _, d := range days[from:min(from+p.Size(), len(days))] {
 		q := url.Values{"day": {d.Day.UTC().Format(day)}, "version": {d.VersionID.String()}, "key": {d.KeyID.String()}}
 		rows = append(rows, page.LineUsageRow{Day: format.ShortDate(d.Day.UTC()), API: d.API, Key: d.Key, Calls: format.Count(d.Calls), Units: format.Count(d.Units),
@@ -142,6 +145,9 @@ func (f *Finance) LineCalls(r *request.Request) error {
 	total, units, err := f.count(r, line, filter)
 	if err != nil {
 		return err
+	}
+	if last := p.Past(total); last != "" {
+		return r.Redirect(last)
 	}
 	address := "/finance/lines/" + line.ID.String()
 	props := page.LineCallsProps{

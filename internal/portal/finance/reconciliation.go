@@ -15,7 +15,7 @@ import (
 // was billed against what Stripe has.
 func (f *Finance) Reconciliation(r *request.Request) error {
 	p, customer := paging.Of(r, 25), r.Query("customer")
-	month, err := time.Parse("2006-01", r.Query("period"))
+	month, err := time.Parse(monthly, r.Query("period"))
 	if err != nil {
 		month = time.Time{} // every month
 	}
@@ -23,9 +23,12 @@ func (f *Finance) Reconciliation(r *request.Request) error {
 	if err != nil {
 		return err
 	}
+	if last := p.Past(total); last != "" {
+		return r.Redirect(last)
+	}
 	props := page.ReconciliationProps{Customer: customer, Pager: p.Props(total)}
 	if !month.IsZero() {
-		props.Period = month.Format("2006-01")
+		props.Period = month.Format(monthly)
 	}
 	agree := int64(0)
 	for _, row := range rows {

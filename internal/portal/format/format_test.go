@@ -52,6 +52,13 @@ func TestMoneyAndNumbersReadAsPeopleWriteThem(t *testing.T) {
 	}
 }
 
+func TestARunOfOneCallIsSaidInTheSingular(t *testing.T) {
+	t.Parallel()
+	if one, many := Calls(101, 101), Calls(1_101, 1_150); one != "Call 101" || many != "Calls 1,101 to 1,150" {
+		t.Errorf("%q, %q", one, many)
+	}
+}
+
 func TestTypedAmountsAreReadExactly(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

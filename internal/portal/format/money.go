@@ -102,6 +102,14 @@ func Counted(n int64, one, many string) string {
 	return Count(n) + " " + many
 }
 
+// Calls names a run of a period's calls: Call 101, Calls 101 to 150.
+func Calls(from, to int64) string {
+	if from == to {
+		return "Call " + Count(from)
+	}
+	return "Calls " + Count(from) + " to " + Count(to)
+}
+
 // Mistake is what is wrong with a typed value: a sentence for beside the field.
 type Mistake string
 

@@ -44,7 +44,7 @@ func Bill(t plans.Terms, calls int64) (lines []page.BillLine, total int64, err e
 
 // Line is one step of a component's arithmetic.
 func Line(d pricing.Detail, c pricing.Component, currency string) page.BillLine {
-	out := page.BillLine{Label: "Calls " + format.Count(d.From) + " to " + format.Count(d.To), Amount: format.Money(d.Amount, currency)}
+	out := page.BillLine{Label: format.Calls(d.From, d.To), Amount: format.Money(d.Amount, currency)}
 	switch {
 	case d.Note == "included":
 		out.Arithmetic = "included"
@@ -58,8 +58,6 @@ func Line(d pricing.Detail, c pricing.Component, currency string) page.BillLine 
 		return out
 	case d.To < d.From:
 		out.Label = "Without calls"
-	case d.From == d.To:
-		out.Label = "Call " + format.Count(d.From)
 	}
 	out.Arithmetic = format.Count(d.Quantity) + " × " + format.Rate(d.Rate, currency)
 	if d.Flat > 0 {

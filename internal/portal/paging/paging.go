@@ -31,16 +31,13 @@ func (p Page) Offset() int { return (p.number - 1) * p.size }
 // Size is how many rows a page holds.
 func (p Page) Size() int { return p.size }
 
-// Props say where the list of total rows stands.
+// Props say where the list of total rows stands; the page is not Past its end.
 func (p Page) Props(total int64) component.PagerProps {
 	first, last := int64(p.Offset())+1, min(int64(p.Offset()+p.size), total)
 	if total <= int64(p.size) && p.number == 1 {
 		return component.PagerProps{}
 	}
 	props := component.PagerProps{Summary: format.Count(first) + "–" + format.Count(last) + " of " + format.Count(total)}
-	if first > total {
-		props.Summary = "Past the end of " + format.Count(total)
-	}
 	if p.number > 1 {
 		props.PrevURL = p.to(p.number - 1)
 	}
@@ -48,6 +45,16 @@ func (p Page) Props(total int64) component.PagerProps {
 		props.NextURL = p.to(p.number + 1)
 	}
 	return props
+}
+
+// Past is the address of the last page when the one asked for lies beyond the
+// end of a list of total rows; empty when it does not.
+func (p Page) Past(total int64) string {
+	last := min(max((total+int64(p.size)-1)/int64(p.size), 1), deepest)
+	if int64(p.number) <= last {
+		return ""
+	}
+	return p.to(int(last))
 }
 
 func (p Page) to(number int) string {

@@ -27,11 +27,7 @@ func (p *Pages) Problem(r *request.Request) error {
 	if t.Code != r.Param("code") {
 		return problem.NotFound("error code")
 	}
-	body := problem.New(t.Code, "%s", t.Meaning).Body(p.PublicURL, "0193a5f0-0000-7000-8000-000000000000")
-	if t.Code == "invalid" {
-		body.Errors = map[string]string{"name": "Give it a name."}
-	}
-	text, err := json.MarshalIndent(body, "", "  ")
+	text, err := json.MarshalIndent(p.example(t), "", "  ")
 	if err != nil {
 		return err
 	}
@@ -39,6 +35,33 @@ func (p *Pages) Problem(r *request.Request) error {
 		Code: t.Code, Title: t.Title, Status: strconv.Itoa(t.Status) + " " + http.StatusText(t.Status), Meaning: t.Meaning, Cause: t.Cause, Fix: t.Fix,
 		Example: component.CodeProps{ID: "problem-example", Title: "Answer", Status: strconv.Itoa(t.Status), Code: component.Highlight("json", string(text))},
 	}))
+}
+
+// example is an answer with t as it is really sent.
+func (p *Pages) example(t problem.Type) any {
+	body := problem.New(t.Code, "%s", t.Meaning).Body(p.PublicURL, "0193a5f0-0000-7000-8000-000000000000")
+	if t.Code == "invalid" {
+		body.Errors = map[string]string{"name": "Give it a name."}
+	}
+	if !t.OfCalls() {
+		return body
+	}
+	call := problem.CallBody{Body: body, Error: t.Title}
+	limit, limited := limits[t.Code]
+	if limited {
+		call.Policy, call.RetryAfter, call.PlanURL = limit.policy, limit.retryAfter, p.PublicURL+"/pricing/weather"
+	}
+	return call
+}
+
+// limits are examples of the limits that refuse calls.
+var limits = map[string]struct {
+	policy     string
+	retryAfter int64 // seconds
+}{
+	"rate-limit-exceeded": {"10 calls per second", 1},
+	"quota-exceeded":      {"100000 calls per billing period", 86_400},
+	"quota-unavailable":   {"100000 calls per billing period", 2},
 }
 
 type suggestion struct {

@@ -223,5 +223,11 @@ func TestEachProblemHasAPage(t *testing.T) {
 		b.Get("/problems/"+kind.Code).Has(t, 200, kind.Code, http.StatusText(kind.Status))
 	}
 	b.Get("/problems/none").Has(t, 404)
+	members := []string{"&#34;retry_after&#34;", "&#34;policy&#34;", "&#34;plan_url&#34;"}
+	for _, code := range []string{"rate-limit-exceeded", "quota-exceeded", "quota-unavailable"} {
+		b.Get("/problems/"+code).Has(t, 200, append(members, "&#34;error&#34;")...)
+	}
+	b.Get("/problems/invalid-key").Has(t, 200, "&#34;error&#34;").Lacks(t, members...)
+	b.Get("/problems/not-found").Has(t, 200).Lacks(t, append(members, "&#34;error&#34;")...)
 	b.Get("/search/suggest?q=quota").Has(t, 200, "/problems/quota-exceeded")
 }

@@ -204,9 +204,9 @@ func (f *planForm) show(r *request.Request, customers map[uuid.UUID]string) page
 	p.Name, p.Slug = typed(r, f.invalid, "name"), typed(r, f.invalid, "slug")
 	p.RateCalls, p.QuotaCalls, p.MonthlyFee = typed(r, f.invalid, "rate_calls"), typed(r, f.invalid, "quota_calls"), typed(r, f.invalid, "monthly_fee")
 	p.Included, p.UnitPrice, p.PackageSize = typed(r, f.invalid, "included_units"), typed(r, f.invalid, "unit_price"), typed(r, f.invalid, "package_size")
-	p.OrgError, p.ModelError, p.TiersError = f.invalid["organization"], f.invalid["model"], f.invalid["tiers"]
+	p.OrgError, p.ModelError, p.TiersError, p.FreeError = f.invalid["organization"], f.invalid["model"], f.invalid["tiers"], f.invalid["free_unlimited"]
 	choices(p, r.Form, customers)
-	p.Error = firstOf(p.Error, rest(f.invalid, "name", "slug", "rate_calls", "quota_calls", "monthly_fee", "included_units", "unit_price", "package_size", "organization", "model", "tiers"))
+	p.Error = firstOf(p.Error, rest(f.invalid, "name", "slug", "rate_calls", "quota_calls", "monthly_fee", "included_units", "unit_price", "package_size", "organization", "model", "tiers", "free_unlimited"))
 	if f.valid() {
 		p.Preview, p.Cliffs = preview(f.plan.Terms())
 	}

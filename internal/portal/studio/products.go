@@ -126,11 +126,14 @@ func (p *Pages) studioPlan(plan plans.Offer, subscribers int64, names map[uuid.U
 	if plan.PrivateTo != nil {
 		out.Audience, out.State = "for "+firstOf(names[*plan.PrivateTo], "one organization"), component.BadgeProps{Label: "Private"}
 	}
-	limits := []string{offer.RateLimit(plan.Terms)}
+	price, limits := offer.Price(plan.Terms), []string{offer.RateLimit(plan.Terms)}
 	if _, ok := offer.QuotaOf(plan.Terms); ok {
 		limits = append(limits, offer.Quota(plan.Terms)+", then: "+strings.ToLower(offer.Overage(plan.Terms)))
 	}
+	if plan.Sale == plans.OnRequest { // nobody subscribes to it: each gets a plan made for them
+		price, limits = "By agreement", []string{"By agreement"}
+	}
 	out.Versions = []page.PlanVersionRow{{Version: "v" + format.Count(int64(plan.Terms.Number)), State: component.BadgeProps{Label: "Current", Tone: component.OK},
-		Price: offer.Price(plan.Terms), Limits: strings.Join(limits, "; "), Subscribers: format.Count(subscribers), Since: format.Moment(plan.CreatedAt, p.Clock.Now())}}
+		Price: price, Limits: strings.Join(limits, "; "), Subscribers: format.Count(subscribers), Since: format.Moment(plan.CreatedAt, p.Clock.Now())}}
 	return out
 }

@@ -81,7 +81,7 @@ func (p *Pages) requestProps(q plans.Request) page.RequestProps {
 	case "declined":
 		props.Decision = "Declined: " + q.Reason
 	default:
-		props.Grant, props.DeclineAction = &page.PlanFields{Action: u + "/grant", Submit: "Grant this plan"}, u+"/decline"
+		props.Grant, props.DeclineAction = &page.PlanFields{Action: u + "/grant", Submit: "Grant this plan", AskFree: true}, u+"/decline"
 	}
 	return props
 }
@@ -93,6 +93,8 @@ func (p *Pages) Grant(r *request.Request) error {
 		return err
 	}
 	form := readPlan(r, true)
+	form.fields.AskFree, form.fields.Free = true, r.Form("free_unlimited") != ""
+	form.invalid.Check(form.plan.Bounded() || form.fields.Free || r.Form("preview") != "", "free_unlimited", "Type a price or a limit, or tick that the plan has neither.")
 	if form.valid() && r.Form("preview") == "" {
 		_, err := p.Plans.Grant(r.Ctx(), r.Identity.User, q.ID, form.plan)
 		if err == nil {

@@ -11,7 +11,6 @@ import (
 
 	"tollgate/internal/catalog"
 	"tollgate/internal/openapi"
-	"tollgate/internal/plans"
 	"tollgate/internal/portal/portaltest"
 	"tollgate/internal/postgres"
 )
@@ -235,61 +234,6 @@ func TestPlanMistakesStandBesideTheirFields(t *testing.T) {
 	o, err := p.Plans.Offering(postgres.AsStaff(t.Context()), "weather")
 	if err != nil || len(o.Plans) != 0 {
 		t.Errorf("%d plans, %v", len(o.Plans), err)
-	}
-}
-
-func TestRequestsAreGrantedWithAPrivatePlanOrDeclined(t *testing.T) {
-	t.Parallel()
-	p := portaltest.New(t)
-	b := p.Staff(t, "product")
-	publish(t, p, b)
-	u := product(t, p, b)
-	form := proForm()
-	form.Set("name", "Enterprise")
-	form.Set("slug", "enterprise")
-	form.Set("sale", "on_request")
-	b.Post(u+"/plans/new", form).Has(t, 303)
-	customer, other := p.Customer(t, "buyer@example.com"), p.Customer(t, "other@example.com")
-	ask(t, p, "buyer@example.com")
-	ask(t, p, "buyer@example.com")
-
-	list := b.Get("/studio/requests").Has(t, 200, "5,000,000", "Enterprise")
-	first := "/studio/requests/" + between(t, list.Body, `href="/studio/requests/`, `"`)
-	b.Get(first).Has(t, 200, "We need many calls", "Grant this plan", "buyer@example.com")
-	grant := proForm()
-	grant.Set("slug", "deal")
-	grant.Set("monthly_fee", "oops")
-	b.Post(first+"/grant", grant).Has(t, 422, "plain number", `value="oops"`)
-	grant.Set("monthly_fee", "900")
-	grant.Set("preview", "1")
-	b.Post(first+"/grant", grant).Has(t, 200, "$900.00")
-	grant.Del("preview")
-	b.Post(first+"/grant", grant).Has(t, 303)
-	b.Get(first).Has(t, 200, "Granted").Lacks(t, "Grant this plan")
-	customer.Get("/pricing/weather").Has(t, 200, "$900", "Only for you", "By agreement")
-	other.Get("/pricing/weather").Has(t, 200).Lacks(t, "$900")
-	p.Stranger(t).Get("/pricing/weather").Has(t, 200).Lacks(t, "$900")
-
-	second := "/studio/requests/" + between(t, b.Get("/studio/requests").Body, `href="/studio/requests/`, `"`)
-	b.Post(second+"/decline", url.Values{"reason": {""}}).Has(t, 422, "Say why")
-	b.Post(second+"/decline", url.Values{"reason": {"Too early."}}).Has(t, 303)
-	b.Get("/studio/requests?state=decided").Has(t, 200, "Granted", "Declined")
-	b.Get(second).Has(t, 200, "Declined: Too early.")
-}
-
-func ask(t *testing.T, p *portaltest.Portal, email string) {
-	t.Helper()
-	who, err := p.Accounts.SignIn(t.Context(), email, "correct horse battery", "127.0.0.1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx := postgres.AsMember(t.Context(), who.Organization, who.User)
-	o, err := p.Plans.Offering(ctx, "weather")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.Plans.Ask(ctx, who.Organization, who.User, plans.NewRequest{Plan: o.Plans[0].ID, ExpectedCalls: 5_000_000, Message: "We need many calls"}); err != nil {
-		t.Fatal(err)
 	}
 }
 
