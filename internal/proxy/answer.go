@@ -12,9 +12,6 @@ import (
 	"tollgate/internal/problem"
 )
 
-// refusedBody is the body of our own answers; the portal shows the same as examples.
-type refusedBody = problem.CallBody
-
 // lastOfBody is how long a client may go on sending once its answer is decided.
 const lastOfBody = time.Second
 
@@ -35,7 +32,7 @@ func (g *Gateway) refuse(c *call, why *refusal) {
 	g.metrics.refused.WithLabelValues(why.Code).Inc()
 	g.bound(c.w, lastOfBody)
 	g.writeLimits(c, c.w.Header())
-	body := refusedBody{Body: why.Body(g.cfg.PortalURL, c.id.String())}
+	body := problem.CallBody{Body: why.Body(g.cfg.PortalURL, c.id.String())}
 	body.Error = body.Title
 	if why.status != nil {
 		body.RetryAfter = why.status.RetryAfter(c.arrived)

@@ -153,7 +153,7 @@ func (g *Gateway) onError(w http.ResponseWriter, r *http.Request, err error) {
 	g.bound(w, lastOfBody)
 	w.Header().Set("X-Request-Id", c.id.String())
 	g.writeLimits(c, w.Header())
-	body := refusedBody{Body: e.Body(g.cfg.PortalURL, c.id.String())}
+	body := problem.CallBody{Body: e.Body(g.cfg.PortalURL, c.id.String())}
 	body.Error = body.Title
 	g.logger.Warn("call not answered by the upstream", "request_id", c.id, "api", c.route.API, "code", e.Code, "error", err)
 	problem.Write(w, body.Status, body)

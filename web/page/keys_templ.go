@@ -117,7 +117,7 @@ func Keys(l layout.Props, p KeysProps) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			} else {
-				templ_7745c5c3_Err = component.EmptyState(component.EmptyProps{What: "No key yet", Why: "Make a test key below: test calls are never billed."}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = component.EmptyState(component.EmptyProps{What: "No key yet", Why: "Make one below. Its secret is shown once, beside a call that works with it."}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -24,7 +24,7 @@ func (c *Console) FirstCall(r *request.Request) error {
 	if err != nil {
 		return err
 	}
-	samples, err := c.samples(r, k.ApplicationID, placeholder)
+	samples, err := c.samples(r, k, placeholder)
 	if err != nil {
 		return err
 	}

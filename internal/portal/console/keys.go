@@ -63,9 +63,11 @@ func (c *Console) keysPage(r *request.Request, status int, no refusal) error {
 	if no.key == uuid.Nil && no.fields != nil {
 		props.Form = page.KeyForm{Name: r.Form("name"), NameError: no.fields["name"], ModeError: no.fields["mode"], Error: no.fields[""]}
 	}
-	if mode := r.Form("mode"); mode == "live" {
-		props.Form.Modes = modes("live")
+	testable, err := c.testable(r)
+	if err != nil {
+		return err
 	}
+	props.Form.Modes = modes(r.Form("mode"), testable)
 	return r.PageStatus(status, page.Keys(r.Layout("API keys"), props))
 }
 
@@ -78,9 +80,17 @@ func first(fields map[string]string, names ...string) string {
 	return ""
 }
 
-func modes(selected string) []component.Option {
+// modes are what a key can be; a test key only comes first where something takes it.
+func modes(selected string, testable bool) []component.Option {
+	hint, usual := "Own limits, never billed", "test"
+	if !testable {
+		hint, usual = "None of your APIs takes test keys yet", "live"
+	}
+	if selected == "" {
+		selected = usual
+	}
 	return component.Options(selected,
-		component.Option{Value: "test", Label: "Test", Hint: "Own limits, never billed"},
+		component.Option{Value: "test", Label: "Test", Hint: hint},
 		component.Option{Value: "live", Label: "Live", Hint: "Real calls, billed by your plan"})
 }
 
@@ -174,7 +184,7 @@ func (c *Console) KeyCreated(r *request.Request) error {
 	if err != nil {
 		return err
 	}
-	samples, err := c.samples(r, k.ApplicationID, secret)
+	samples, err := c.samples(r, k, secret)
 	if err != nil {
 		return err
 	}

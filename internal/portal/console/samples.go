@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/google/uuid"
-
 	"tollgate/internal/catalog"
+	"tollgate/internal/keys"
 	"tollgate/internal/openapi"
 	"tollgate/internal/portal/request"
 	"tollgate/internal/postgres"
@@ -21,18 +20,18 @@ const easiest = `
 	SELECT v.host, v.path_prefix, o.detail::text
 	FROM subscriptions s JOIN product_versions pv ON pv.product_id = s.product_id
 	JOIN api_versions v ON v.id = pv.version_id AND v.lifecycle IN ('published', 'deprecated')
-	JOIN operations o ON o.version_id = v.id
-	WHERE s.application_id = $1 AND s.state IN ('active', 'unpaid')
+	JOIN operations o ON o.version_id = v.id JOIN upstreams u ON u.id = v.upstream_id
+	WHERE s.application_id = $1 AND s.state IN ('active', 'unpaid') AND ($2 = 'live' OR u.test_url <> '')
 	ORDER BY o.method <> 'GET', o.path LIKE '%{%',
 		jsonb_array_length(jsonb_path_query_array(o.detail, '$.parameters[*] ? (@.required == true)')), o.deprecated, s.created_at, o.position
 	LIMIT 1`
 
 // samples is a call that works with key, in several languages; empty without a
-// subscription.
-func (c *Console) samples(r *request.Request, application uuid.UUID, key string) (tabs component.CodeTabsProps, err error) {
+// subscription to an API that takes keys of k's mode.
+func (c *Console) samples(r *request.Request, k keys.Key, key string) (tabs component.CodeTabsProps, err error) {
 	var host, prefix, detail string
 	err = c.reading(r, func(ctx context.Context, tx *postgres.Tx) error {
-		return tx.PGX.QueryRow(ctx, easiest, application).Scan(&host, &prefix, &detail)
+		return tx.PGX.QueryRow(ctx, easiest, k.ApplicationID, k.Mode).Scan(&host, &prefix, &detail)
 	})
 	if postgres.IsNotFound(err) {
 		return tabs, nil
@@ -51,6 +50,17 @@ func (c *Console) samples(r *request.Request, application uuid.UUID, key string)
 		tabs.Samples = append(tabs.Samples, component.Sample{Language: language, Label: s.Language, Code: component.Highlight(lexer(language), s.Code)})
 	}
 	return tabs, nil
+}
+
+// testable reports whether an API of the organization's plans takes test keys.
+func (c *Console) testable(r *request.Request) (ok bool, err error) {
+	err = c.reading(r, func(ctx context.Context, tx *postgres.Tx) error {
+		return tx.PGX.QueryRow(ctx, `
+			SELECT EXISTS (SELECT FROM subscriptions s JOIN product_versions pv ON pv.product_id = s.product_id
+				JOIN api_versions v ON v.id = pv.version_id AND v.lifecycle IN ('published', 'deprecated') JOIN upstreams u ON u.id = v.upstream_id
+				WHERE s.org_id = $1 AND s.state IN ('active', 'unpaid') AND u.test_url <> '')`, r.Identity.Organization).Scan(&ok)
+	})
+	return ok, err
 }
 
 func lexer(language string) string {

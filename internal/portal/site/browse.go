@@ -135,7 +135,7 @@ func (p *Pages) API(r *request.Request) error {
 	base := e.Version.BaseURL(p.GatewayURL)
 	props := page.APIProps{
 		Name: e.Name, Version: versionLabel(e.Version.Label), Status: lifecycle(e.Version.Lifecycle), Summary: e.Summary,
-		Description: component.Markdown(e.Version.Description), BaseURL: base, AuthText: authText,
+		Description: component.Markdown(e.Version.Description), BaseURL: base, AuthText: authText(e),
 		Plans: planRows(offerings, mine), Operations: operationCount(e.Version.OperationCount),
 		OpsURL: apiURL(e.Slug, "ops"), DownloadURL: apiURL(e.Slug, "openapi.json"),
 	}
@@ -157,7 +157,13 @@ func (p *Pages) API(r *request.Request) error {
 	return r.Page(page.API(r.Layout(e.Name), props))
 }
 
-const authText = "Send your key as “Authorization: Bearer <key>” or “X-API-Key: <key>”. Test keys work on the same address and are never billed."
+func authText(e catalog.Entry) string {
+	const send = "Send your key as “Authorization: Bearer <key>” or “X-API-Key: <key>”. "
+	if e.TestUpstream == "" {
+		return send + "This API takes live keys only."
+	}
+	return send + "Test keys work on the same address and are never billed."
+}
 
 func authCode(base string, row catalog.Row) component.CodeProps {
 	code := fmt.Sprintf("curl %s \\\n  -H 'Authorization: Bearer %s'\n", "'"+base+strings.ReplaceAll(row.Path, "'", "%27")+"'", KeyPlaceholder)

@@ -39,7 +39,7 @@ func (p *Pages) operationProps(ref catalog.Reference) page.OperationProps {
 		APIName: ref.Entry.Name, APIURL: apiURL(slug), Tag: tagName(op.Tag), TagURL: tagURL(slug, op.Tag), SearchURL: apiURL(slug, "ops"),
 		Method: op.Method, Path: op.Path, URL: base + op.Path, Summary: operationTitle(op.Summary, op.Method, op.Path), Description: markdown(op.Description),
 		Parameters: parameterGroups(op.Parameters), Responses: responses(op.Responses),
-		AuthText: authText, AuthHeader: "Authorization: Bearer " + KeyPlaceholder,
+		AuthText: authText(ref.Entry), AuthHeader: "Authorization: Bearer " + KeyPlaceholder,
 		Weight:   "Each call counts as " + format.Counted(int64(ref.Weight), "call", "calls") + ".",
 		Samples:  samples("samples", openapi.Samples(&op, openapi.SampleInput{BaseURL: base, Key: KeyPlaceholder})),
 		Response: exampleResponse(op, "sample-response"), MarkdownURL: apiURL(slug, op.Slug, "markdown"), ErrorsURL: "/problems",
