@@ -62,7 +62,7 @@ func chromium(t *testing.T) string {
 
 func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
 	defer cancel()
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		b.t.Fatalf("%s: %v", b.who, err)
@@ -71,7 +71,7 @@ func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
 
 func eval[T any](b *browser, script string) T {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
 	defer cancel()
 	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
 	if err != nil {
@@ -229,10 +229,10 @@ func (b *browser) until(what string, ok func() bool) {
 	eventually(b.t, b.who+": "+what, ok)
 }
 
-// eventually waits for a condition, for half a minute at most.
+// eventually waits for a condition, for two minutes at most: the machine may be busy.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); {
+	for deadline := time.Now().Add(2 * time.Minute); !ok(); {
 		if time.Now().After(deadline) {
 			t.Fatalf("never came true: %s", what)
 		}

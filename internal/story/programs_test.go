@@ -145,9 +145,9 @@ func (p *process) end(sig syscall.Signal) {
 	_ = p.cmd.Process.Signal(sig)
 	select {
 	case <-p.exited:
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		_ = p.cmd.Process.Kill()
-		p.t.Errorf("%s did not end within 30 s of %v", p.cmd.Path, sig)
+		p.t.Errorf("%s did not end within a minute of %v", p.cmd.Path, sig)
 	}
 }
 

@@ -25,7 +25,7 @@ func (b *bundle) raw(request string) *http.Response {
 	if _, err := io.WriteString(conn, request); err != nil {
 		b.t.Fatal(err)
 	}
-	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
 		b.t.Fatal(err)
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -46,7 +46,7 @@ func TestARefusedCallerNeedNotSendItsBodyFirst(t *testing.T) {
 
 func TestAnUploadThatStallsDoesNotOutlastTheTimeout(t *testing.T) {
 	t.Parallel()
-	b := setup(t) // the upstream's timeout is two seconds
+	b := setupWith(t, 5*time.Second)
 	b.subscribe(b.app, "active", 0, 0)
 	key := b.key(b.app, token.Live)
 	resp := b.raw("POST /shop/things HTTP/1.1\r\nHost: x\r\nX-API-Key: " + key + "\r\nContent-Length: 1000\r\n\r\nabc")
@@ -61,7 +61,7 @@ func TestAnUploadThatStallsDoesNotOutlastTheTimeout(t *testing.T) {
 
 func TestAnAnswerThatTheUpstreamBreaksOffIsNotBilled(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
+	b := setupWith(t, 5*time.Second)
 	b.subscribe(b.app, "active", 0, 10)
 	key := b.key(b.app, token.Live)
 	b.upstream.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -217,7 +217,7 @@ func runAndKill(t *testing.T, dir string, n int) map[uuid.UUID]bool {
 		t.Fatal(err)
 	}
 	const line = 37
-	for deadline := time.Now().Add(20 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; {
 		if fi, err := out.Stat(); err == nil && fi.Size() >= int64(n*line) {
 			break
 		}
