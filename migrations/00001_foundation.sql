@@ -308,7 +308,7 @@ CREATE TABLE subscriptions (
   cancel_at_end boolean NOT NULL DEFAULT false,
   created_at timestamptz NOT NULL,
   ended_at timestamptz,
-  CHECK (state = 'pending' OR (period_start IS NOT NULL AND period_end > period_start))
+  CHECK (state = 'pending' OR (state = 'ended' AND period_start IS NULL) OR (period_start IS NOT NULL AND period_end > period_start)) -- none: ended before it began
 );
 CREATE UNIQUE INDEX subscriptions_one_per_product ON subscriptions (application_id, product_id) WHERE state IN ('active', 'unpaid');
 CREATE INDEX subscriptions_org ON subscriptions (org_id);
@@ -467,7 +467,7 @@ CREATE TABLE invoices (
   paid_at timestamptz,
   pay_attempts int NOT NULL DEFAULT 0, -- refused ones; each attempt has an idempotency key of its own
   next_attempt_at timestamptz,
-  failure text NOT NULL DEFAULT '' -- why collecting has not worked yet, in words for finance
+  failure text NOT NULL DEFAULT '' -- why collecting has not worked, or what a payment did not lead to, in words for finance
 );
 CREATE INDEX invoices_org ON invoices (org_id, created_at DESC);
 CREATE INDEX invoices_state ON invoices (state, created_at DESC);

@@ -7,11 +7,13 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"tollgate/internal/audit"
 	"tollgate/internal/billing/stripe"
 	"tollgate/internal/invoices"
 	"tollgate/internal/postgres"
+	"tollgate/internal/problem"
 )
 
 // idempotencyWindow is how long Stripe surely remembers a key (Stripe's
@@ -261,12 +263,22 @@ func (s *Service) settle(ctx context.Context, doc *invoices.Document, theirs str
 		if err := audit.Write(ctx, tx, s.clock.Now(), audit.Event{Org: doc.OrgID, Action: "invoice.paid", Object: "invoice", ID: doc.ID.String()}); err != nil {
 			return err
 		}
-		var owing int64
-		if err := tx.Raw(`SELECT count(*) FROM invoices WHERE subscription_id = ? AND state = 'open'`, doc.SubscriptionID).Scan(&owing).Error; err != nil || owing > 0 {
-			return err
-		}
-		return s.subscriptions.Activate(ctx, doc.SubscriptionID)
+		return s.restore(ctx, tx, doc)
 	})
+}
+
+// restore lets a subscription's calls through if nothing of it is owed. What
+// stands against that does not undo the payment: it is noted for finance.
+func (s *Service) restore(ctx context.Context, tx *postgres.Tx, doc *invoices.Document) error {
+	var owing int64
+	if err := tx.Raw(`SELECT count(*) FROM invoices WHERE subscription_id = ? AND state = 'open'`, doc.SubscriptionID).Scan(&owing).Error; err != nil || owing > 0 {
+		return err
+	}
+	err := pgx.BeginFunc(ctx, tx.PGX, func(pgx.Tx) error { return s.subscriptions.Activate(ctx, doc.SubscriptionID) })
+	if !problem.Is(err, "conflict") {
+		return err
+	}
+	return tx.Exec(`UPDATE invoices SET failure = ? WHERE id = ?`, "Paid, but its subscription could not begin. "+problem.As(err).Message+" The payment is to be given back.", doc.ID).Error
 }
 
 func (s *Service) set(ctx context.Context, id uuid.UUID, values map[string]any) error {

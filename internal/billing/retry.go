@@ -11,18 +11,18 @@ import (
 	"tollgate/internal/billing/stripe"
 	"tollgate/internal/invoices"
 	"tollgate/internal/postgres"
-	"tollgate/internal/subscriptions"
 )
 
 // retryAfter is the timetable of a refused payment; after the last step it is
 // tried only when another card is stored.
 var retryAfter = []time.Duration{3 * 24 * time.Hour, 5 * 24 * time.Hour, 7 * 24 * time.Hour}
 
-// voidStale gives up first invoices of periods that were never paid for in time.
-func (s *Service) voidStale(ctx context.Context, sub subscriptions.Subscription) error {
+// voidFirst gives up a subscription's first invoices of periods that began by
+// until and were never paid for.
+func (s *Service) voidFirst(ctx context.Context, subscription uuid.UUID, until time.Time) error {
 	var stale []invoices.Invoice
 	err := s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
-		return tx.Where("subscription_id = ? AND reason = 'first' AND state IN ('approved', 'open') AND period_start <> ?", sub.ID, sub.PeriodStart).Find(&stale).Error
+		return tx.Where("subscription_id = ? AND reason = 'first' AND state IN ('approved', 'open') AND period_start <= ?", subscription, until).Find(&stale).Error
 	})
 	if err != nil {
 		return err
