@@ -8,6 +8,7 @@ import (
 
 	"tollgate/internal/accounts"
 	"tollgate/internal/invoices"
+	"tollgate/internal/postgres"
 	"tollgate/internal/subscriptions"
 )
 
@@ -80,8 +81,28 @@ func TestClosingFromSeveralProcessesMakesOneInvoice(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if all := b.list(); len(all) != 2 {
-		t.Errorf("%d invoices, want the first and one draft", len(all))
+	if got := summary(b.newest()); len(b.list()) != 2 || got != "review: usage 0 = 0, recurring 1 = 4900; total 4900" {
+		t.Errorf("%d invoices, want the first and one draft: %s", len(b.list()), got)
+	}
+}
+
+func TestAPeriodIsNotClosedBeforeItsSubscriptionHasMovedOn(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	sub := b.subscribe(good)
+	b.clock.MoveTo(32 * 24 * time.Hour)
+	b.must(b.db.InTx(b.staff, func(ctx context.Context, tx *postgres.Tx) error {
+		if _, err := tx.PGX.Exec(ctx, `SELECT FROM subscriptions WHERE id = $1 FOR NO KEY UPDATE`, sub.ID); err != nil { // as another process that renews it
+			return err
+		}
+		if done, err := b.CatchUp(context.Background()); err != nil || done.Renewed != 0 || done.Closed != 0 {
+			t.Errorf("%+v, %v", done, err)
+		}
+		return nil
+	}))
+	done, err := b.CatchUp(context.Background())
+	if got := summary(b.newest()); err != nil || done.Renewed != 1 || done.Closed != 1 || got != "review: usage 0 = 0, recurring 1 = 4900; total 4900" {
+		t.Errorf("%+v, %v: %s", done, err, got)
 	}
 }
 

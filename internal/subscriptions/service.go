@@ -212,11 +212,14 @@ func (s *Service) end(ctx context.Context, tx *postgres.Tx, sub Subscription) er
 
 // DuePeriods lists periods that ended before the given moment and are not yet
 // closed, oldest first, those that come after the given one; the zero period is
-// before all. What was never paid for in advance is never due.
+// before all. A period is due once its subscription has moved on from it or has
+// ended: before that it is not known whether another follows, with a fee. What
+// was never paid for in advance is never due.
 func (s *Service) DuePeriods(ctx context.Context, endedBefore time.Time, after BillingPeriod, most int) (out []BillingPeriod, err error) {
 	err = s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
 		return tx.Raw(`SELECT b.* FROM billing_periods b JOIN subscriptions s ON s.id = b.subscription_id
-			WHERE b.closed_batch IS NULL AND b.ends_at <= ? AND s.state <> 'pending' AND (b.ends_at, b.subscription_id) > (?, ?)
+			WHERE b.closed_batch IS NULL AND b.ends_at <= ? AND s.state <> 'pending' AND (s.state = 'ended' OR s.period_start >= b.ends_at)
+			AND (b.ends_at, b.subscription_id) > (?, ?)
 			ORDER BY b.ends_at, b.subscription_id LIMIT ?`, endedBefore, after.EndsAt, after.SubscriptionID, most).Scan(&out).Error
 	})
 	return out, err
