@@ -467,6 +467,7 @@ CREATE TABLE invoices (
   paid_at timestamptz,
   pay_attempts int NOT NULL DEFAULT 0, -- refused ones; each attempt has an idempotency key of its own
   next_attempt_at timestamptz,
+  collecting_until timestamptz, -- real time; until then one process has the invoice at Stripe to itself
   failure text NOT NULL DEFAULT '' -- why collecting has not worked, or what a payment did not lead to, in words for finance
 );
 CREATE INDEX invoices_org ON invoices (org_id, created_at DESC);

@@ -12,6 +12,7 @@ import (
 	"tollgate/internal/audit"
 	"tollgate/internal/billing/stripe"
 	"tollgate/internal/invoices"
+	"tollgate/internal/jobs"
 	"tollgate/internal/postgres"
 	"tollgate/internal/problem"
 )
@@ -20,24 +21,29 @@ import (
 // documentation, "Idempotent requests"). After it, what may have been sent is looked up.
 const idempotencyWindow = 23 * time.Hour
 
-// errBusy says that another process is collecting the same invoice.
-var errBusy = errors.New("the invoice is being collected")
-
 // Collect issues an approved invoice at Stripe and has it paid. Every step is
 // stored when it is done and has a key of its own, so that it can be repeated
 // after any interruption. A refused card is not an error here: it is noted, and
 // tried again by the timetable. Before anything is final, Stripe's sum is
-// compared with ours.
+// compared with ours. An invoice that somebody else is collecting is left to them.
 func (s *Service) Collect(ctx context.Context, id uuid.UUID) error {
-	ctx = postgres.AsStaff(ctx)
-	unlock, err := s.lock(ctx, id)
-	if errors.Is(err, errBusy) {
-		return nil // whoever holds it finishes the work
-	}
-	if err != nil {
+	if err := s.claimed(ctx, id, s.collect); !errors.Is(err, errBusy) {
 		return err
 	}
-	defer unlock()
+	return nil
+}
+
+// collectJob is Collect for the queue: it comes back to an invoice that is being
+// collected, in case whoever does it dies.
+func (s *Service) collectJob(ctx context.Context, j CollectJob) error {
+	err := s.claimed(ctx, j.Invoice, s.collect)
+	if errors.Is(err, errBusy) {
+		return jobs.Later(30 * time.Second)
+	}
+	return err
+}
+
+func (s *Service) collect(ctx context.Context, id uuid.UUID) error {
 	doc, err := s.invoices.Get(ctx, id)
 	if err != nil {
 		return err
@@ -55,29 +61,6 @@ func (s *Service) Collect(ctx context.Context, id uuid.UUID) error {
 		return s.pay(ctx, &doc)
 	}
 	return nil
-}
-
-// lock keeps two processes from collecting one invoice at the same time.
-func (s *Service) lock(ctx context.Context, id uuid.UUID) (unlock func(), err error) {
-	conn, err := s.db.StaffPool().Acquire(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var got bool
-	if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock(hashtextextended($1, 0))`, "invoice "+id.String()).Scan(&got); err != nil || !got {
-		conn.Release()
-		if err == nil {
-			err = errBusy
-		}
-		return nil, err
-	}
-	return func() {
-		_, err := conn.Exec(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock(hashtextextended($1, 0))`, "invoice "+id.String())
-		if err != nil {
-			_ = conn.Conn().Close(context.WithoutCancel(ctx)) // the lock goes with the connection
-		}
-		conn.Release()
-	}, nil
 }
 
 // issue makes the invoice at Stripe, line by line, compares the sums, and
