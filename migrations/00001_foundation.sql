@@ -514,6 +514,14 @@ CREATE TABLE stripe_events (
   outcome text NOT NULL DEFAULT ''
 );
 
+CREATE TABLE stripe_checkouts ( -- each completed page is applied once
+  session_id text PRIMARY KEY,
+  org_id uuid NOT NULL REFERENCES organizations,
+  card_at timestamptz NOT NULL, -- when the card was given, by Stripe's clock: an older one never replaces a newer
+  done_at timestamptz -- null: what follows from the card was interrupted
+);
+CREATE INDEX stripe_checkouts_org ON stripe_checkouts (org_id, card_at);
+
 -- +goose StatementBegin
 CREATE FUNCTION guard_issued_invoice() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -550,7 +558,7 @@ DECLARE
   org text := 'nullif(current_setting(''app.org'', true), '''')::uuid';
 BEGIN
   FOREACH t IN ARRAY ARRAY['plan_requests', 'applications', 'keys', 'subscriptions', 'billing_periods',
-      'usage_events', 'usage_hourly', 'key_usage', 'refusals', 'invoices', 'invoice_lines', 'stripe_outbox', 'audit_events'] LOOP
+      'usage_events', 'usage_hourly', 'key_usage', 'refusals', 'invoices', 'invoice_lines', 'stripe_outbox', 'stripe_checkouts', 'audit_events'] LOOP
     EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
     EXECUTE format('CREATE POLICY tenant ON %I TO tollgate_app USING (org_id = %s) WITH CHECK (org_id = %s)', t, org, org);
     EXECUTE format('CREATE POLICY staff ON %I TO tollgate_staff USING (true) WITH CHECK (true)', t);
@@ -575,7 +583,7 @@ CREATE POLICY staff ON plans TO tollgate_staff USING (true) WITH CHECK (true);
 REVOKE INSERT, UPDATE, DELETE ON publications, apis, upstreams, api_versions, operations, products, product_versions,
   plans, plan_versions, plan_limits, price_components, price_tiers, usage_segments, usage_batches, usage_events,
   usage_hourly, key_usage, refusals, quota_grants, quota_leases, gateways, stripe_events FROM tollgate_app;
-REVOKE INSERT, UPDATE, DELETE ON invoices, invoice_lines, billing_periods, stripe_outbox FROM tollgate_app;
+REVOKE INSERT, UPDATE, DELETE ON invoices, invoice_lines, billing_periods, stripe_outbox, stripe_checkouts FROM tollgate_app;
 REVOKE DELETE ON subscriptions, plan_requests, organizations, audit_events FROM tollgate_app;
 REVOKE SELECT ON publications, stripe_events, usage_segments, usage_batches, quota_grants, quota_leases, gateways FROM tollgate_app;
 

@@ -92,43 +92,6 @@ func (s *Service) storeCardAt(ctx context.Context, org accounts.Organization, in
 
 func fingerprint(s string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(s)))[:8] }
 
-// CheckoutDone takes in what a Checkout page did: it asks Stripe anew, so that
-// neither the browser nor a webhook has to be believed. It may be repeated. It
-// returns the subscription that the card was stored for, if there was one.
-func (s *Service) CheckoutDone(ctx context.Context, session string) (sub uuid.UUID, err error) {
-	staff := postgres.AsStaff(ctx)
-	res, err := s.stripe.SetupResult(staff, session)
-	if err != nil {
-		if stripe.KindOf(err) == stripe.NotFound || stripe.KindOf(err) == stripe.Invalid {
-			return sub, problem.NotFound("checkout")
-		}
-		return sub, err
-	}
-	org, err := uuid.Parse(res.Metadata["organization"])
-	if err != nil || res.Status != stripe.SetupComplete {
-		return sub, problem.Conflict("The card was not stored. Open the payment page again.")
-	}
-	card := accounts.Card{PaymentMethodID: res.PaymentMethod.ID, Brand: res.PaymentMethod.Brand, Last4: res.PaymentMethod.Last4,
-		Expires: fmt.Sprintf("%02d/%d", res.PaymentMethod.ExpMonth, res.PaymentMethod.ExpYear)}
-	if err := s.accounts.StoreCard(staff, org, card); err != nil {
-		return sub, err
-	}
-	if err := s.stripe.SetDefaultPaymentMethod(staff, res.CustomerID, card.PaymentMethodID, "default-"+session); err != nil {
-		return sub, err
-	}
-	if err := s.retryNow(staff, org); err != nil {
-		return sub, err
-	}
-	o, err := s.accounts.Organization(staff, org)
-	if err != nil {
-		return sub, err
-	}
-	if sub, err = uuid.Parse(res.Metadata["subscription"]); err != nil { // a card update
-		return uuid.Nil, s.beginRefused(staff, o)
-	}
-	return sub, s.begin(staff, o, sub)
-}
-
 // beginRefused begins what an organization has just tried to subscribe to with
 // a card that was refused; of several that exclude each other, the latest.
 func (s *Service) beginRefused(ctx context.Context, org accounts.Organization) error {

@@ -1,6 +1,7 @@
 package subscriptions
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -38,10 +39,13 @@ func refuseOverlap(tx *postgres.Tx, sub Subscription, since time.Time) error {
 	return problem.Conflict("This application already has a subscription to %s. End that one first, or use another application.", rival.Name)
 }
 
-// neverBegan is what ended before it was paid for.
-func (s Subscription) neverBegan() bool { return s.State == Ended && s.PeriodStart == nil }
-
-var errNeverBegan = problem.Conflict("This subscription was given up for another of the same application.")
+// NeverBegan is a conflict if the subscription ended before it was paid for.
+func (s Subscription) NeverBegan() error {
+	if s.State == Ended && s.PeriodStart == nil {
+		return problem.Conflict("This subscription was given up for another of the same application.")
+	}
+	return nil
+}
 
 // Begin gives a pending subscription its first billing period, from now, unless
 // it has one that began after since. It stays pending until Activate. If the
@@ -66,13 +70,7 @@ func (s *Service) Begin(ctx context.Context, id uuid.UUID, loc *time.Location, s
 		}
 		return s.firstPeriod(tx, &sub, loc)
 	})
-	switch {
-	case err != nil:
-		return sub, err
-	case sub.neverBegan():
-		return sub, errNeverBegan
-	}
-	return sub, lost
+	return sub, cmp.Or(err, lost, sub.NeverBegan())
 }
 
 func (s *Service) firstPeriod(tx *postgres.Tx, sub *Subscription, loc *time.Location) error {
@@ -138,8 +136,8 @@ func (s *Service) Activate(ctx context.Context, id uuid.UUID) error {
 		if err != nil {
 			return err
 		}
-		if sub.neverBegan() {
-			return errNeverBegan
+		if err := sub.NeverBegan(); err != nil {
+			return err
 		}
 		if sub.State == Pending {
 			if err := refuseOverlap(tx, sub, s.clock.Now()); err != nil {
