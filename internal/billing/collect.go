@@ -7,14 +7,11 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
-	"tollgate/internal/audit"
 	"tollgate/internal/billing/stripe"
 	"tollgate/internal/invoices"
 	"tollgate/internal/jobs"
 	"tollgate/internal/postgres"
-	"tollgate/internal/problem"
 )
 
 // idempotencyWindow is how long Stripe surely remembers a key (Stripe's
@@ -189,7 +186,8 @@ func (s *Service) finalize(ctx context.Context, doc *invoices.Document) error {
 	return s.settle(ctx, doc, theirs)
 }
 
-// pay charges the stored card, by our timetable.
+// pay charges the stored card. What was written off at Stripe leaves the
+// timetable and is tried again only when another card is stored.
 func (s *Service) pay(ctx context.Context, doc *invoices.Document) error {
 	org, err := s.accounts.Organization(ctx, doc.OrgID)
 	if err != nil {
@@ -199,7 +197,7 @@ func (s *Service) pay(ctx context.Context, doc *invoices.Document) error {
 	if err != nil {
 		return err
 	}
-	if theirs.Status == stripe.InvoiceOpen {
+	if theirs.Status == stripe.InvoiceOpen || (theirs.Status == stripe.InvoiceUncollectible && doc.NextAttemptAt == nil) {
 		if org.PaymentMethodID == "" {
 			return s.refused(ctx, doc, "No card is stored.")
 		}
@@ -226,42 +224,6 @@ func (s *Service) refused(ctx context.Context, doc *invoices.Document, why strin
 		return err
 	}
 	return s.subscriptions.Suspend(ctx, doc.SubscriptionID)
-}
-
-// settle takes in what Stripe says of an issued invoice.
-func (s *Service) settle(ctx context.Context, doc *invoices.Document, theirs stripe.Invoice) error {
-	switch theirs.Status {
-	case stripe.InvoicePaid:
-	case stripe.InvoiceVoid:
-		return s.set(ctx, doc.ID, map[string]any{"state": invoices.Void})
-	default:
-		return nil
-	}
-	return s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
-		res := tx.Exec(`UPDATE invoices SET state = 'paid', paid_at = ?, amount_paid = ?, failure = '', next_attempt_at = NULL WHERE id = ? AND state = 'open'`, s.clock.Now(), theirs.AmountPaid, doc.ID)
-		if res.Error != nil || res.RowsAffected == 0 {
-			return res.Error // paid before
-		}
-		doc.State = invoices.Paid
-		if err := audit.Write(ctx, tx, s.clock.Now(), audit.Event{Org: doc.OrgID, Action: "invoice.paid", Object: "invoice", ID: doc.ID.String()}); err != nil {
-			return err
-		}
-		return s.restore(ctx, tx, doc)
-	})
-}
-
-// restore lets a subscription's calls through if nothing of it is owed. What
-// stands against that does not undo the payment: it is noted for finance.
-func (s *Service) restore(ctx context.Context, tx *postgres.Tx, doc *invoices.Document) error {
-	var owing int64
-	if err := tx.Raw(`SELECT count(*) FROM invoices WHERE subscription_id = ? AND state = 'open'`, doc.SubscriptionID).Scan(&owing).Error; err != nil || owing > 0 {
-		return err
-	}
-	err := pgx.BeginFunc(ctx, tx.PGX, func(pgx.Tx) error { return s.subscriptions.Activate(ctx, doc.SubscriptionID) })
-	if !problem.Is(err, "conflict") {
-		return err
-	}
-	return tx.Exec(`UPDATE invoices SET failure = ? WHERE id = ?`, "Paid, but its subscription could not begin. "+problem.As(err).Message+" The payment is to be given back.", doc.ID).Error
 }
 
 func (s *Service) set(ctx context.Context, id uuid.UUID, values map[string]any) error {

@@ -101,12 +101,21 @@ func (s *Service) lock(tx *postgres.Tx, id uuid.UUID) (sub Subscription, err err
 
 // Suspend refuses calls until what is owed is paid.
 func (s *Service) Suspend(ctx context.Context, id uuid.UUID) error {
+	return s.moveFrom(ctx, id, Active, Unpaid)
+}
+
+// Resume ends a suspension: nothing is owed any more. It begins nothing.
+func (s *Service) Resume(ctx context.Context, id uuid.UUID) error {
+	return s.moveFrom(ctx, id, Unpaid, Active)
+}
+
+func (s *Service) moveFrom(ctx context.Context, id uuid.UUID, from, to string) error {
 	return s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
 		sub, err := s.lock(tx, id)
 		if err != nil {
 			return err
 		}
-		return s.move(ctx, tx, sub, Unpaid, Active)
+		return s.move(ctx, tx, sub, to, from)
 	})
 }
 
