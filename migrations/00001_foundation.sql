@@ -382,6 +382,7 @@ CREATE TABLE usage_hourly (
   status smallint NOT NULL,
   calls bigint NOT NULL,
   billable_calls bigint NOT NULL,
+  billable_units bigint NOT NULL,
   units bigint NOT NULL,
   bytes_in bigint NOT NULL,
   bytes_out bigint NOT NULL,

@@ -94,7 +94,7 @@ func (s *Service) draft(ctx context.Context, tx *postgres.Tx, p subscriptions.Bi
 // is late usage: charged is what the whole costs now, less what was billed.
 func (s *Service) usageLines(ctx context.Context, tx *postgres.Tx, p subscriptions.BillingPeriod, after, to int64, kind string) ([]invoices.Line, error) {
 	terms, err := s.termsOf(ctx, p.PlanVersionID)
-	if err != nil || len(terms.Components) == 0 {
+	if err != nil || len(terms.Components) == 0 { // nothing to hash every call for
 		return nil, err
 	}
 	bounds := metering.Bounds{Subscription: p.SubscriptionID, From: p.StartsAt, To: p.EndsAt, BatchAfter: after, BatchTo: to}
@@ -102,6 +102,11 @@ func (s *Service) usageLines(ctx context.Context, tx *postgres.Tx, p subscriptio
 	if err != nil || (kind == invoices.Adjustment && counted.Calls == 0) {
 		return nil, err
 	}
+	return s.ratedLines(tx, p, terms, counted, bounds, kind)
+}
+
+// ratedLines are the lines of counted usage, one for each price component.
+func (s *Service) ratedLines(tx *postgres.Tx, p subscriptions.BillingPeriod, terms plans.Terms, counted metering.Counted, b metering.Bounds, kind string) ([]invoices.Line, error) {
 	var lines []invoices.Line
 	for _, c := range terms.Components {
 		quantity := quantityOf(c, counted)
@@ -112,7 +117,7 @@ func (s *Service) usageLines(ctx context.Context, tx *postgres.Tx, p subscriptio
 		lines = append(lines, invoices.Line{
 			Kind: kind, Description: c.Name, Quantity: quantity, Amount: rated.Amount, Details: rated.Details,
 			PeriodStart: p.StartsAt, PeriodEnd: p.EndsAt, PlanVersionID: p.PlanVersionID, ComponentID: &c.ID, SubscriptionID: p.SubscriptionID,
-			BatchAfter: after, BatchTo: to, EventCount: counted.Calls, UsageHash: counted.Hash,
+			BatchAfter: b.BatchAfter, BatchTo: b.BatchTo, EventCount: counted.Calls, UsageHash: counted.Hash,
 		})
 	}
 	return lines, nil

@@ -51,12 +51,12 @@ func (s *Service) forecast(ctx context.Context, sub subscriptions.Listed) (f For
 	}
 	err = s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
 		current := subscriptions.BillingPeriod{SubscriptionID: sub.ID, OrgID: sub.OrgID, StartsAt: *sub.PeriodStart, EndsAt: *sub.PeriodEnd, PlanVersionID: sub.PlanVersionID}
-		counted, err := metering.CountBillable(ctx, tx.PGX, metering.Bounds{Subscription: sub.ID, From: current.StartsAt, To: current.EndsAt, BatchTo: metering.AllBatches})
+		counted, err := metering.CountSoFar(ctx, tx.PGX, sub.ID, current.StartsAt, current.EndsAt)
 		if err != nil {
 			return err
 		}
 		f.Calls = counted.Calls
-		if f.Lines, err = s.usageLines(ctx, tx, current, 0, metering.AllBatches, invoices.Usage); err != nil {
+		if f.Lines, err = s.ratedLines(tx, current, f.Terms, counted, metering.Bounds{BatchTo: metering.AllBatches}, invoices.Usage); err != nil {
 			return err
 		}
 		if sub.CancelAtEnd || f.Terms.RecurringFee == 0 {
