@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"tollgate/internal/billing"
 	"tollgate/internal/invoices"
 )
@@ -75,5 +77,18 @@ func TestCallsOfAVoidedInvoiceAreNeitherBilledNorOpen(t *testing.T) {
 	rows := b.reconcile()
 	if r := rows[len(rows)-1]; r.Invoiced != 0 || r.Voided != 170 || r.Open != 0 || !r.Agrees() {
 		t.Errorf("%+v", r)
+	}
+}
+
+func TestLinesOfMoreInvoicesThanAStatementHasParameters(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.subscribe(good)
+	ids := []uuid.UUID{b.newest().ID}
+	for range 70_000 {
+		ids = append(ids, uuid.New())
+	}
+	if lines, err := b.invoices.LinesOf(b.staff, ids); err != nil || len(lines) != 1 {
+		t.Errorf("%d lines, %v", len(lines), err)
 	}
 }

@@ -154,20 +154,19 @@ type DayFilter struct {
 	Key     uuid.UUID
 }
 
-// BillableCalls lists the single calls of a set of usage, oldest first. most 0 lists all.
-func BillableCalls(ctx context.Context, tx pgx.Tx, b Bounds, f DayFilter, offset, most int) ([]Call, error) {
+// BillableCalls lists single calls of a set of usage, oldest first: those after
+// the given one, which the zero call is before all of.
+func BillableCalls(ctx context.Context, tx pgx.Tx, b Bounds, f DayFilter, after Call, offset, most int) ([]Call, error) {
 	if !f.Day.IsZero() {
 		b.From, b.To = later(b.From, f.Day), earlier(b.To, f.Day.AddDate(0, 0, 1))
 	}
-	var limit *int
-	if most > 0 {
-		limit = &most
-	}
+	b.From = later(b.From, after.At)
 	rows, err := tx.Query(ctx, `
 		SELECT`+callColumns+` FROM (
 			SELECT * FROM usage_events WHERE billable AND`+inBounds+`
-			AND ($6::uuid = $8::uuid OR version_id = $6::uuid) AND ($7::uuid = $8::uuid OR key_id = $7::uuid) ORDER BY at, request_id OFFSET $9 LIMIT $10) e`+callJoins+`
-		ORDER BY e.at, e.request_id`, b.args(f.Version, f.Key, uuid.Nil, offset, limit)...)
+			AND ($6::uuid = $8::uuid OR version_id = $6::uuid) AND ($7::uuid = $8::uuid OR key_id = $7::uuid) AND (at, request_id) > ($9, $10)
+			ORDER BY at, request_id OFFSET $11 LIMIT $12) e`+callJoins+`
+		ORDER BY e.at, e.request_id`, b.args(f.Version, f.Key, uuid.Nil, after.At, after.RequestID, offset, most)...)
 	if err != nil {
 		return nil, fmt.Errorf("calls of a line: %w", err)
 	}
