@@ -87,7 +87,9 @@ func (s *Service) applyCard(ctx context.Context, org, sub uuid.UUID, session str
 		return err
 	}
 	if o.PaymentMethodID == res.PaymentMethod.ID {
-		if err := s.stripe.SetDefaultPaymentMethod(ctx, res.CustomerID, res.PaymentMethod.ID, "default-"+session); err != nil {
+		if _, err := repeat("default-"+session, nil, func(key string) (struct{}, error) {
+			return struct{}{}, s.stripe.SetDefaultPaymentMethod(ctx, res.CustomerID, res.PaymentMethod.ID, key)
+		}); err != nil {
 			return err
 		}
 		if err := s.retryNow(ctx, org); err != nil {

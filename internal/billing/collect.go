@@ -75,10 +75,7 @@ func (s *Service) issue(ctx context.Context, doc *invoices.Document) error {
 		return err
 	}
 	if doc.StripeInvoiceID == nil {
-		made, err := s.stripe.CreateInvoice(ctx, stripe.InvoiceInput{
-			CustomerID: customer, Currency: doc.Currency, OurInvoiceID: doc.ID.String(), OurNumber: doc.Name(), Description: doc.ProductName + ", " + doc.Name(),
-			PaymentMethodID: org.PaymentMethodID, IdempotencyKey: "invoice-" + doc.ID.String(),
-		})
+		made, err := s.createDraft(ctx, doc, customer)
 		if err != nil {
 			return err
 		}
@@ -91,6 +88,17 @@ func (s *Service) issue(ctx context.Context, doc *invoices.Document) error {
 		return err
 	}
 	return s.finalize(ctx, doc)
+}
+
+// createDraft makes the empty draft. An earlier one, made by a request whose
+// outcome was never known, stays an empty draft: it does no harm.
+func (s *Service) createDraft(ctx context.Context, doc *invoices.Document, customer string) (stripe.Invoice, error) {
+	in := stripe.InvoiceInput{CustomerID: customer, Currency: doc.Currency, OurInvoiceID: doc.ID.String(), OurNumber: doc.Name(), Description: doc.ProductName + ", " + doc.Name()}
+	key := "invoice-" + doc.ID.String() + "-" + fingerprint(in.Description+customer)
+	return repeat(key, nil, func(key string) (stripe.Invoice, error) {
+		in.IdempotencyKey = key
+		return s.stripe.CreateInvoice(ctx, in)
+	})
 }
 
 // number gives the invoice its number and fixes the customer's name, once.
@@ -147,18 +155,12 @@ func (s *Service) sendLine(ctx context.Context, doc *invoices.Document, line inv
 		}
 	}
 	in := stripe.ItemInput{CustomerID: customer, InvoiceID: *doc.StripeInvoiceID, Amount: line.Amount, Currency: doc.Currency,
-		Description: fmt.Sprintf("%s (%s – %s)", line.Description, line.PeriodStart.Format("2 Jan 2006"), line.PeriodEnd.Format("2 Jan 2006")), LineID: line.ID.String(), IdempotencyKey: key}
-	item, err := s.stripe.AddItem(ctx, in)
-	var failed *stripe.Error
-	if errors.As(err, &failed) && failed.Replayed { // Stripe keeps a failure under its key: look, then use another
-		found := false
-		if item, found, err = s.stripe.FindItem(ctx, *doc.StripeInvoiceID, line.ID.String()); err != nil || found {
-			return item, err
-		}
-		in.IdempotencyKey = key + "-" + uuid.NewString()
+		Description: fmt.Sprintf("%s (%s – %s)", line.Description, line.PeriodStart.Format("2 Jan 2006"), line.PeriodEnd.Format("2 Jan 2006")), LineID: line.ID.String()}
+	find := func() (string, bool, error) { return s.stripe.FindItem(ctx, *doc.StripeInvoiceID, line.ID.String()) }
+	return repeat(key, find, func(key string) (string, error) {
+		in.IdempotencyKey = key
 		return s.stripe.AddItem(ctx, in)
-	}
-	return item, err
+	})
 }
 
 // finalize compares the sums and fixes the invoice. Different sums stop it for
@@ -174,7 +176,9 @@ func (s *Service) finalize(ctx context.Context, doc *invoices.Document) error {
 			"hold_reason": fmt.Sprintf("Stripe's sum is %d, ours %d (minor units). Nothing was issued.", theirs.Subtotal, doc.Subtotal)})
 	}
 	if theirs.Status == stripe.InvoiceDraft {
-		if theirs, err = s.stripe.Finalize(ctx, *doc.StripeInvoiceID, "finalize-"+doc.ID.String()); err != nil {
+		if theirs, err = repeat("finalize-"+*doc.StripeInvoiceID, s.noLonger(ctx, doc, stripe.InvoiceDraft), func(key string) (stripe.Invoice, error) {
+			return s.stripe.Finalize(ctx, *doc.StripeInvoiceID, key)
+		}); err != nil {
 			return err
 		}
 	}
@@ -201,7 +205,10 @@ func (s *Service) pay(ctx context.Context, doc *invoices.Document) error {
 		if org.PaymentMethodID == "" {
 			return s.refused(ctx, doc, "No card is stored.")
 		}
-		theirs, err = s.stripe.Pay(ctx, *doc.StripeInvoiceID, org.PaymentMethodID, fmt.Sprintf("pay-%s-%d", doc.ID, doc.PayAttempts))
+		key := fmt.Sprintf("pay-%s-%d-%s", *doc.StripeInvoiceID, doc.PayAttempts, fingerprint(org.PaymentMethodID))
+		theirs, err = repeat(key, s.noLonger(ctx, doc, theirs.Status), func(key string) (stripe.Invoice, error) {
+			return s.stripe.Pay(ctx, *doc.StripeInvoiceID, org.PaymentMethodID, key)
+		})
 		if stripe.KindOf(err) == stripe.Declined {
 			var declined *stripe.Error
 			errors.As(err, &declined)
@@ -226,9 +233,17 @@ func (s *Service) refused(ctx context.Context, doc *invoices.Document, why strin
 	return s.subscriptions.Suspend(ctx, doc.SubscriptionID)
 }
 
+// errConcluded says that an invoice was paid, voided or set aside meanwhile.
+var errConcluded = errors.New("the invoice was concluded meanwhile")
+
+// set changes an invoice that is being collected, and no other.
 func (s *Service) set(ctx context.Context, id uuid.UUID, values map[string]any) error {
 	return s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
-		return tx.Model(&invoices.Invoice{}).Where("id = ?", id).Updates(values).Error
+		res := tx.Model(&invoices.Invoice{}).Where("id = ? AND state IN ?", id, []string{invoices.Approved, invoices.Open}).Updates(values)
+		if res.Error == nil && res.RowsAffected == 0 {
+			return errConcluded
+		}
+		return res.Error
 	})
 }
 

@@ -28,20 +28,54 @@ func (s *Service) voidFirst(ctx context.Context, subscription uuid.UUID, until t
 		return err
 	}
 	for _, inv := range stale {
-		if inv.State == invoices.Open {
-			theirs, err := s.stripe.Void(ctx, *inv.StripeInvoiceID, "void-"+inv.ID.String())
-			if err != nil {
-				return err
-			}
-			if theirs.Status != stripe.InvoiceVoid {
-				return fmt.Errorf("invoice %s is %s at Stripe and cannot be voided", inv.ID, theirs.Status)
-			}
-		}
-		if err := s.set(ctx, inv.ID, map[string]any{"state": invoices.Void, "next_attempt_at": nil}); err != nil {
+		if err := s.claimed(ctx, inv.ID, s.void); err != nil { // busy: it may be paid at this moment
 			return err
 		}
 	}
 	return nil
+}
+
+// void gives up a claimed invoice, at Stripe as well, as it stands there now.
+// If it turns out to be paid, it is.
+func (s *Service) void(ctx context.Context, id uuid.UUID) error {
+	doc, err := s.invoices.Get(ctx, id)
+	if err != nil || (doc.State != invoices.Approved && doc.State != invoices.Open) {
+		return err
+	}
+	if doc.StripeInvoiceID == nil {
+		return s.conclude(ctx, &doc, invoices.Void, map[string]any{})
+	}
+	theirs, err := s.stripe.Invoice(ctx, *doc.StripeInvoiceID)
+	if err != nil {
+		return err
+	}
+	switch theirs.Status {
+	case stripe.InvoicePaid:
+		if doc.State == invoices.Approved {
+			return s.finalize(ctx, &doc)
+		}
+		return s.settle(ctx, &doc, theirs)
+	case stripe.InvoiceDraft:
+		err = s.deleteDraft(ctx, *doc.StripeInvoiceID)
+	case stripe.InvoiceOpen, stripe.InvoiceUncollectible:
+		theirs, err = repeat("void-"+theirs.ID, s.noLonger(ctx, &doc, theirs.Status), func(key string) (stripe.Invoice, error) { return s.stripe.Void(ctx, *doc.StripeInvoiceID, key) })
+		if err == nil && theirs.Status != stripe.InvoiceVoid {
+			err = fmt.Errorf("invoice %s is %s at Stripe and cannot be voided", id, theirs.Status)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return s.conclude(ctx, &doc, invoices.Void, map[string]any{})
+}
+
+// deleteDraft removes a draft at Stripe; one that is gone already is fine.
+func (s *Service) deleteDraft(ctx context.Context, id string) error {
+	_, err := repeat("delete-"+id, nil, func(key string) (struct{}, error) { return struct{}{}, s.stripe.DeleteDraft(ctx, id, key) })
+	if stripe.KindOf(err) == stripe.NotFound {
+		return nil
+	}
+	return err
 }
 
 // retryDue tries refused payments again whose time has come.

@@ -87,7 +87,10 @@ func (s *Service) storeCardAt(ctx context.Context, org accounts.Organization, in
 	in.CustomerID, in.Metadata["organization"] = customer, org.ID.String()
 	in.SuccessURL = s.publicURL + "/console/checkout/return?session_id={CHECKOUT_SESSION_ID}"
 	in.CancelURL = s.publicURL + "/console/billing"
-	return s.stripe.CreateSetupCheckout(ctx, in)
+	return repeat(in.IdempotencyKey, nil, func(key string) (stripe.CheckoutSession, error) {
+		in.IdempotencyKey = key
+		return s.stripe.CreateSetupCheckout(ctx, in)
+	})
 }
 
 func fingerprint(s string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(s)))[:8] }

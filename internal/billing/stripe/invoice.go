@@ -56,13 +56,12 @@ func invoiceResult(i *stripego.Invoice, err error) (Invoice, error) {
 
 // InvoiceInput is a new, empty draft.
 type InvoiceInput struct {
-	CustomerID      string
-	Currency        string
-	OurInvoiceID    string
-	OurNumber       string
-	Description     string
-	PaymentMethodID string // empty: the customer's default
-	IdempotencyKey  string
+	CustomerID     string
+	Currency       string
+	OurInvoiceID   string
+	OurNumber      string
+	Description    string
+	IdempotencyKey string
 }
 
 // CreateInvoice makes a draft that stays one until Finalize: it takes up no
@@ -78,9 +77,6 @@ func (c *Client) CreateInvoice(ctx context.Context, in InvoiceInput) (Invoice, e
 	if err == nil && in.OurInvoiceID == "" {
 		err = invalid("our_invoice_id", "an invoice needs our id")
 	}
-	if err == nil && in.PaymentMethodID != "" {
-		err = checkID("payment_method", "pm_", in.PaymentMethodID)
-	}
 	if err != nil {
 		return Invoice{}, err
 	}
@@ -90,7 +86,6 @@ func (c *Client) CreateInvoice(ctx context.Context, in InvoiceInput) (Invoice, e
 		CollectionMethod:            stripego.String(string(stripego.InvoiceCollectionMethodChargeAutomatically)),
 		PendingInvoiceItemsBehavior: stripego.String("exclude"),
 		Description:                 optional(in.Description),
-		DefaultPaymentMethod:        optional(in.PaymentMethodID),
 		Metadata:                    meta,
 	}))
 }
