@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tollgate/internal/accounts"
+	"tollgate/internal/billing/stripe"
 	"tollgate/internal/invoices"
 	"tollgate/internal/postgres"
 	"tollgate/internal/subscriptions"
@@ -169,5 +170,22 @@ func TestAPeriodThatCannotBeClosedDoesNotHoldUpOthers(t *testing.T) {
 	b.owner(`ALTER TABLE invoice_lines DROP CONSTRAINT broken`)
 	if done, err := b.CatchUp(context.Background()); err != nil || done.Closed != 1 {
 		t.Errorf("it does not recover: %+v, %v", done, err)
+	}
+}
+
+func TestMoreLateLinesThanStripeTakesWaitForTheNextInvoice(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	sub := b.subscribe(good)
+	b.exec(`INSERT INTO billing_periods SELECT id, org_id, -n, period_start - (n + 1) * interval '1 hour', period_start - n * interval '1 hour', plan_version_id, 0
+		FROM subscriptions, generate_series(0, 254) n WHERE id = $1`, sub.ID)
+	for n := range 255 {
+		b.use(sub, 1, sub.PeriodStart.Add(-time.Duration(n+1)*time.Hour))
+	}
+	for _, want := range []int{stripe.MaxItems, 2 + 255 - 248} {
+		b.pass()
+		if got := len(b.newest().Lines); got != want {
+			t.Errorf("%d lines, want %d", got, want)
+		}
 	}
 }

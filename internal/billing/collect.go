@@ -154,8 +154,9 @@ func (s *Service) sendLine(ctx context.Context, doc *invoices.Document, line inv
 			return item, err
 		}
 	}
+	loc := doc.Location()
 	in := stripe.ItemInput{CustomerID: customer, InvoiceID: *doc.StripeInvoiceID, Amount: line.Amount, Currency: doc.Currency,
-		Description: fmt.Sprintf("%s (%s – %s)", line.Description, line.PeriodStart.Format("2 Jan 2006"), line.PeriodEnd.Format("2 Jan 2006")), LineID: line.ID.String()}
+		Description: fmt.Sprintf("%s (%s – %s)", line.Description, line.PeriodStart.In(loc).Format("2 Jan 2006"), line.PeriodEnd.In(loc).Format("2 Jan 2006")), LineID: line.ID.String()}
 	find := func() (string, bool, error) { return s.stripe.FindItem(ctx, *doc.StripeInvoiceID, line.ID.String()) }
 	return repeat(key, find, func(key string) (string, error) {
 		in.IdempotencyKey = key

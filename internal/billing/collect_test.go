@@ -230,3 +230,18 @@ func TestWhoPaysTheFirstFeeLateGetsAWholePeriodFromThen(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestStripesLinesNameTheCustomersDates(t *testing.T) {
+	t.Parallel()
+	for _, zone := range []string{"Pacific/Kiritimati", "Etc/GMT+12"} { // 26 hours apart: one differs from the server's
+		b := setup(t)
+		b.exec(`UPDATE organizations SET time_zone = $2 WHERE id = $1`, b.who.Organization, zone)
+		sub := b.subscribe(good)
+		loc, err := time.LoadLocation(zone)
+		b.must(err)
+		_, items := b.sim.API("GET", "/v1/invoiceitems", "")
+		if want := sub.PeriodStart.In(loc).Format("2 Jan 2006"); !strings.Contains(fmt.Sprint(items), "("+want) {
+			t.Errorf("%s: no item from %s: %v", zone, want, items)
+		}
+	}
+}

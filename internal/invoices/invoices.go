@@ -109,6 +109,14 @@ type Listed struct {
 	TimeZone    string
 }
 
+// Location is the customer's time zone; an unknown one is UTC.
+func (l Listed) Location() *time.Location {
+	if loc, err := time.LoadLocation(l.TimeZone); err == nil {
+		return loc
+	}
+	return time.UTC
+}
+
 // Document is an invoice with its lines.
 type Document struct {
 	Listed

@@ -13,7 +13,6 @@ const (
 	metaInvoice      = "tollgate_invoice"
 	metaNumber       = "tollgate_invoice_number"
 	metaLine         = "tollgate_line"
-	metaCreditNote   = "tollgate_credit_note"
 )
 
 // CustomerInput is who will be billed.
