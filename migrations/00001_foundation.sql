@@ -463,6 +463,7 @@ CREATE TABLE invoices (
   stripe_invoice_id text UNIQUE,
   stripe_number text NOT NULL DEFAULT '',
   stripe_subtotal bigint,
+  stripe_redrafts int NOT NULL DEFAULT 0, -- drafts at Stripe given up because their sum was wrong; each has idempotency keys of its own
   amount_paid bigint NOT NULL DEFAULT 0,
   issued_at timestamptz,
   paid_at timestamptz,

@@ -47,6 +47,11 @@ func (s *Service) collect(ctx context.Context, id uuid.UUID) error {
 	}
 	switch doc.State {
 	case invoices.Approved:
+		if doc.StripeSubtotal != nil { // approved although the sums differed
+			if err := s.redraft(ctx, &doc); err != nil || doc.State != invoices.Approved {
+				return err
+			}
+		}
 		if err := s.issue(ctx, &doc); err != nil {
 			return fmt.Errorf("issue invoice %s: %w", id, err)
 		}
@@ -94,7 +99,7 @@ func (s *Service) issue(ctx context.Context, doc *invoices.Document) error {
 // outcome was never known, stays an empty draft: it does no harm.
 func (s *Service) createDraft(ctx context.Context, doc *invoices.Document, customer string) (stripe.Invoice, error) {
 	in := stripe.InvoiceInput{CustomerID: customer, Currency: doc.Currency, OurInvoiceID: doc.ID.String(), OurNumber: doc.Name(), Description: doc.ProductName + ", " + doc.Name()}
-	key := "invoice-" + doc.ID.String() + "-" + fingerprint(in.Description+customer)
+	key := fmt.Sprintf("invoice-%s-%d-%s", doc.ID, doc.StripeRedrafts, fingerprint(in.Description+customer))
 	return repeat(key, nil, func(key string) (stripe.Invoice, error) {
 		in.IdempotencyKey = key
 		return s.stripe.CreateInvoice(ctx, in)
@@ -147,7 +152,7 @@ func (s *Service) sendLines(ctx context.Context, doc *invoices.Document, custome
 }
 
 func (s *Service) sendLine(ctx context.Context, doc *invoices.Document, line invoices.Line, customer string, firstSent *time.Time) (string, error) {
-	key := "line-" + line.ID.String()
+	key := "line-" + line.ID.String() + "-" + *doc.StripeInvoiceID
 	if firstSent != nil && s.clock.Real().Sub(*firstSent) > idempotencyWindow {
 		item, found, err := s.stripe.FindItem(ctx, *doc.StripeInvoiceID, line.ID.String())
 		if err != nil || found {
@@ -174,7 +179,7 @@ func (s *Service) finalize(ctx context.Context, doc *invoices.Document) error {
 	if theirs.Subtotal != doc.Subtotal || theirs.Currency != doc.Currency {
 		doc.State = invoices.Held
 		return s.set(ctx, doc.ID, map[string]any{"state": invoices.Held, "stripe_subtotal": theirs.Subtotal,
-			"hold_reason": fmt.Sprintf("Stripe's sum is %d, ours %d (minor units). Nothing was issued.", theirs.Subtotal, doc.Subtotal)})
+			"hold_reason": fmt.Sprintf("Stripe's sum is %d, ours %d (minor units). Nothing was issued. Approve it to have Stripe's draft thrown away and made anew.", theirs.Subtotal, doc.Subtotal)})
 	}
 	if theirs.Status == stripe.InvoiceDraft {
 		if theirs, err = repeat("finalize-"+*doc.StripeInvoiceID, s.noLonger(ctx, doc, stripe.InvoiceDraft), func(key string) (stripe.Invoice, error) {

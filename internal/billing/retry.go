@@ -49,24 +49,34 @@ func (s *Service) void(ctx context.Context, id uuid.UUID) error {
 	if err != nil {
 		return err
 	}
-	switch theirs.Status {
-	case stripe.InvoicePaid:
+	if theirs.Status == stripe.InvoicePaid {
 		if doc.State == invoices.Approved {
 			return s.finalize(ctx, &doc)
 		}
 		return s.settle(ctx, &doc, theirs)
-	case stripe.InvoiceDraft:
-		err = s.deleteDraft(ctx, *doc.StripeInvoiceID)
-	case stripe.InvoiceOpen, stripe.InvoiceUncollectible:
-		theirs, err = repeat("void-"+theirs.ID, s.noLonger(ctx, &doc, theirs.Status), func(key string) (stripe.Invoice, error) { return s.stripe.Void(ctx, *doc.StripeInvoiceID, key) })
-		if err == nil && theirs.Status != stripe.InvoiceVoid {
-			err = fmt.Errorf("invoice %s is %s at Stripe and cannot be voided", id, theirs.Status)
-		}
 	}
-	if err != nil {
+	if err := s.discard(ctx, &doc, theirs); err != nil {
 		return err
 	}
 	return s.conclude(ctx, &doc, invoices.Void, map[string]any{})
+}
+
+// discard deletes or voids what Stripe has of an invoice that is not paid.
+func (s *Service) discard(ctx context.Context, doc *invoices.Document, theirs stripe.Invoice) (err error) {
+	switch theirs.Status {
+	case stripe.InvoiceDraft:
+		return s.deleteDraft(ctx, theirs.ID)
+	case stripe.InvoiceOpen, stripe.InvoiceUncollectible:
+		id := theirs.ID
+		theirs, err = repeat("void-"+id, s.noLonger(ctx, doc, theirs.Status), func(key string) (stripe.Invoice, error) { return s.stripe.Void(ctx, id, key) })
+		if err != nil {
+			return err
+		}
+	}
+	if theirs.Status != stripe.InvoiceVoid {
+		return fmt.Errorf("invoice %s is %s at Stripe and cannot be voided", doc.ID, theirs.Status)
+	}
+	return nil
 }
 
 // deleteDraft removes a draft at Stripe; one that is gone already is fine.

@@ -47,6 +47,7 @@ type Invoice struct {
 	StripeInvoiceID *string
 	StripeNumber    string
 	StripeSubtotal  *int64
+	StripeRedrafts  int // drafts at Stripe given up because their sum was wrong
 	AmountPaid      int64
 	IssuedAt        *time.Time
 	PaidAt          *time.Time
