@@ -309,7 +309,7 @@ CREATE TABLE subscriptions (
   cancel_at_end boolean NOT NULL DEFAULT false,
   created_at timestamptz NOT NULL,
   ended_at timestamptz,
-  CHECK (state = 'pending' OR (period_start IS NOT NULL AND period_end > period_start))
+  CHECK (state = 'pending' OR (state = 'ended' AND period_start IS NULL) OR (period_start IS NOT NULL AND period_end > period_start)) -- none: ended before it began
 );
 CREATE UNIQUE INDEX subscriptions_one_per_product ON subscriptions (application_id, product_id) WHERE state IN ('active', 'unpaid');
 CREATE INDEX subscriptions_org ON subscriptions (org_id);
@@ -383,6 +383,7 @@ CREATE TABLE usage_hourly (
   status smallint NOT NULL,
   calls bigint NOT NULL,
   billable_calls bigint NOT NULL,
+  billable_units bigint NOT NULL,
   units bigint NOT NULL,
   bytes_in bigint NOT NULL,
   bytes_out bigint NOT NULL,
@@ -463,12 +464,14 @@ CREATE TABLE invoices (
   stripe_invoice_id text UNIQUE,
   stripe_number text NOT NULL DEFAULT '',
   stripe_subtotal bigint,
+  stripe_redrafts int NOT NULL DEFAULT 0, -- drafts at Stripe given up because their sum was wrong; each has idempotency keys of its own
   amount_paid bigint NOT NULL DEFAULT 0,
   issued_at timestamptz,
   paid_at timestamptz,
   pay_attempts int NOT NULL DEFAULT 0, -- refused ones; each attempt has an idempotency key of its own
   next_attempt_at timestamptz,
-  failure text NOT NULL DEFAULT '' -- why collecting has not worked yet, in words for finance
+  collecting_until timestamptz, -- real time; until then one process has the invoice at Stripe to itself
+  failure text NOT NULL DEFAULT '' -- why collecting has not worked, or what a payment did not lead to, in words for finance
 );
 CREATE INDEX invoices_org ON invoices (org_id, created_at DESC);
 CREATE INDEX invoices_state ON invoices (state, created_at DESC);
@@ -514,6 +517,14 @@ CREATE TABLE stripe_events (
   outcome text NOT NULL DEFAULT ''
 );
 
+CREATE TABLE stripe_checkouts ( -- each completed page is applied once
+  session_id text PRIMARY KEY,
+  org_id uuid NOT NULL REFERENCES organizations,
+  card_at timestamptz NOT NULL, -- when the card was given, by Stripe's clock: an older one never replaces a newer
+  done_at timestamptz -- null: what follows from the card was interrupted
+);
+CREATE INDEX stripe_checkouts_org ON stripe_checkouts (org_id, card_at);
+
 -- +goose StatementBegin
 CREATE FUNCTION guard_issued_invoice() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -550,7 +561,7 @@ DECLARE
   org text := 'nullif(current_setting(''app.org'', true), '''')::uuid';
 BEGIN
   FOREACH t IN ARRAY ARRAY['plan_requests', 'applications', 'keys', 'subscriptions', 'billing_periods',
-      'usage_events', 'usage_hourly', 'key_usage', 'refusals', 'invoices', 'invoice_lines', 'stripe_outbox', 'audit_events'] LOOP
+      'usage_events', 'usage_hourly', 'key_usage', 'refusals', 'invoices', 'invoice_lines', 'stripe_outbox', 'stripe_checkouts', 'audit_events'] LOOP
     EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
     EXECUTE format('CREATE POLICY tenant ON %I TO tollgate_app USING (org_id = %s) WITH CHECK (org_id = %s)', t, org, org);
     EXECUTE format('CREATE POLICY staff ON %I TO tollgate_staff USING (true) WITH CHECK (true)', t);
@@ -575,7 +586,7 @@ CREATE POLICY staff ON plans TO tollgate_staff USING (true) WITH CHECK (true);
 REVOKE INSERT, UPDATE, DELETE ON publications, apis, upstreams, api_versions, operations, products, product_versions,
   plans, plan_versions, plan_limits, price_components, price_tiers, usage_segments, usage_batches, usage_events,
   usage_hourly, key_usage, refusals, quota_grants, quota_leases, gateways, stripe_events FROM tollgate_app;
-REVOKE INSERT, UPDATE, DELETE ON invoices, invoice_lines, billing_periods, stripe_outbox FROM tollgate_app;
+REVOKE INSERT, UPDATE, DELETE ON invoices, invoice_lines, billing_periods, stripe_outbox, stripe_checkouts FROM tollgate_app;
 REVOKE DELETE ON subscriptions, plan_requests, organizations, audit_events FROM tollgate_app;
 REVOKE SELECT ON publications, stripe_events, usage_segments, usage_batches, quota_grants, quota_leases, gateways FROM tollgate_app;
 

@@ -87,7 +87,7 @@ func (EventJob) Kind() string { return "billing.stripe_event" }
 
 // Register lets the workers do billing's jobs.
 func (s *Service) Register(w *jobs.Workers) {
-	jobs.Handle(w, func(ctx context.Context, j CollectJob) error { return s.Collect(ctx, j.Invoice) })
+	jobs.Handle(w, s.collectJob)
 	jobs.Handle(w, func(ctx context.Context, _ CatchUpJob) error { _, err := s.CatchUp(ctx); return err })
 	jobs.Handle(w, func(ctx context.Context, j CustomerJob) error { return s.syncCustomer(ctx, j) })
 	jobs.Handle(w, func(ctx context.Context, _ LateJob) error { _, err := s.BillLate(ctx); return err })

@@ -151,6 +151,14 @@ func (b *bundle) use(sub subscriptions.Subscription, n int, at time.Time) {
 		INSERT INTO usage_events (request_id, batch_id, at, org_id, application_id, subscription_id, key_id, version_id, operation_id, mode, method, path, status, billable, complete, units, bytes_in, bytes_out, duration_us, upstream_us)
 		SELECT gen_random_uuid(), batch.id, $3, $4, $5, $6, $1, $1, $1, 'live', 'GET', '/', 200, true, true, 1, 0, 0, 1, 1 FROM batch, generate_series(1, $2::int)`,
 		segment, n, at, sub.OrgID, sub.ApplicationID, sub.ID)
+	b.rollUp(sub, segment, n, at)
+}
+
+// rollUp counts n calls in their hour, as shipping does.
+func (b *bundle) rollUp(sub subscriptions.Subscription, key uuid.UUID, n int, at time.Time) {
+	b.t.Helper()
+	b.exec(`INSERT INTO usage_hourly (hour, org_id, application_id, subscription_id, key_id, version_id, operation_id, mode, status, calls, billable_calls, billable_units, units, bytes_in, bytes_out, duration_us)
+		VALUES ($1, $2, $3, $4, $5, $5, $5, 'live', 200, $6, $6, $6, $6, 0, 0, 1)`, at.Truncate(time.Hour), sub.OrgID, sub.ApplicationID, sub.ID, key, n)
 }
 
 // pass moves time past the end of the running period and does what is due.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"tollgate/internal/billing/stripe"
 	"tollgate/internal/invoices"
 	"tollgate/internal/metering"
 	"tollgate/internal/plans"
@@ -67,7 +68,7 @@ func (s *Service) draft(ctx context.Context, tx *postgres.Tx, p subscriptions.Bi
 	if err != nil {
 		return err
 	}
-	late, err := s.lateLines(ctx, tx, p, last)
+	late, err := s.lateLines(ctx, tx, p, last, stripe.MaxItems-len(lines)-1) // one is the next fee's
 	if err != nil {
 		return err
 	}
@@ -94,7 +95,7 @@ func (s *Service) draft(ctx context.Context, tx *postgres.Tx, p subscriptions.Bi
 // is late usage: charged is what the whole costs now, less what was billed.
 func (s *Service) usageLines(ctx context.Context, tx *postgres.Tx, p subscriptions.BillingPeriod, after, to int64, kind string) ([]invoices.Line, error) {
 	terms, err := s.termsOf(ctx, p.PlanVersionID)
-	if err != nil || len(terms.Components) == 0 {
+	if err != nil || len(terms.Components) == 0 { // nothing to hash every call for
 		return nil, err
 	}
 	bounds := metering.Bounds{Subscription: p.SubscriptionID, From: p.StartsAt, To: p.EndsAt, BatchAfter: after, BatchTo: to}
@@ -102,17 +103,22 @@ func (s *Service) usageLines(ctx context.Context, tx *postgres.Tx, p subscriptio
 	if err != nil || (kind == invoices.Adjustment && counted.Calls == 0) {
 		return nil, err
 	}
+	return s.ratedLines(tx, p, terms, counted, bounds, kind)
+}
+
+// ratedLines are the lines of counted usage, one for each price component.
+func (s *Service) ratedLines(tx *postgres.Tx, p subscriptions.BillingPeriod, terms plans.Terms, counted metering.Counted, b metering.Bounds, kind string) ([]invoices.Line, error) {
 	var lines []invoices.Line
 	for _, c := range terms.Components {
 		quantity := quantityOf(c, counted)
-		rated, err := s.rate(tx, p, c, quantity, kind)
+		rated, err := s.rate(tx, b, c, quantity, kind)
 		if err != nil {
 			return nil, err
 		}
 		lines = append(lines, invoices.Line{
 			Kind: kind, Description: c.Name, Quantity: quantity, Amount: rated.Amount, Details: rated.Details,
 			PeriodStart: p.StartsAt, PeriodEnd: p.EndsAt, PlanVersionID: p.PlanVersionID, ComponentID: &c.ID, SubscriptionID: p.SubscriptionID,
-			BatchAfter: after, BatchTo: to, EventCount: counted.Calls, UsageHash: counted.Hash,
+			BatchAfter: b.BatchAfter, BatchTo: b.BatchTo, EventCount: counted.Calls, UsageHash: counted.Hash,
 		})
 	}
 	return lines, nil
@@ -125,15 +131,16 @@ func quantityOf(c plans.Component, counted metering.Counted) int64 {
 	return counted.Calls
 }
 
-// rate prices quantity; an adjustment costs what all usage of the period costs
-// now, less what was billed for it before.
-func (s *Service) rate(tx *postgres.Tx, p subscriptions.BillingPeriod, c plans.Component, quantity int64, kind string) (pricing.Line, error) {
+// rate prices the quantity of a line; an adjustment costs what all usage of the
+// period costs with it, less what was billed by the lines before it.
+func (s *Service) rate(tx *postgres.Tx, b metering.Bounds, c plans.Component, quantity int64, kind string) (pricing.Line, error) {
 	if kind != invoices.Adjustment {
 		return pricing.Rate(c.Component, quantity)
 	}
 	var before struct{ Quantity, Amount int64 }
-	err := tx.Raw(`SELECT coalesce(sum(quantity), 0)::bigint AS quantity, coalesce(sum(amount), 0)::bigint AS amount FROM invoice_lines l
-		WHERE subscription_id = ? AND period_start = ? AND component_id = ? AND invoice_id NOT IN (SELECT id FROM invoices WHERE state = 'void')`, p.SubscriptionID, p.StartsAt, c.ID).Scan(&before).Error
+	err := tx.Raw(`SELECT coalesce(sum(quantity), 0)::bigint AS quantity, coalesce(sum(amount), 0)::bigint AS amount FROM invoice_lines
+		WHERE subscription_id = ? AND period_start = ? AND component_id = ? AND batch_to <= ? AND invoice_id NOT IN (SELECT id FROM invoices WHERE state = 'void')`,
+		b.Subscription, b.From, c.ID, b.BatchAfter).Scan(&before).Error
 	if err != nil {
 		return pricing.Line{}, err
 	}
@@ -146,8 +153,9 @@ func (s *Service) rate(tx *postgres.Tx, p subscriptions.BillingPeriod, c plans.C
 	return whole, nil
 }
 
-// lateLines adjusts earlier periods for usage that arrived after they were closed.
-func (s *Service) lateLines(ctx context.Context, tx *postgres.Tx, p subscriptions.BillingPeriod, last int64) (lines []invoices.Line, err error) {
+// lateLines adjusts earlier periods for usage that arrived after they were
+// closed. What makes more lines than most waits for the next invoice.
+func (s *Service) lateLines(ctx context.Context, tx *postgres.Tx, p subscriptions.BillingPeriod, last int64, most int) (lines []invoices.Line, err error) {
 	var closed []subscriptions.BillingPeriod
 	// locked, so that two processes cannot bill the same late usage
 	err = tx.Raw(`SELECT * FROM billing_periods WHERE subscription_id = ? AND number < ? AND closed_batch < ? ORDER BY number FOR UPDATE`, p.SubscriptionID, p.Number, last).Scan(&closed).Error
@@ -158,6 +166,9 @@ func (s *Service) lateLines(ctx context.Context, tx *postgres.Tx, p subscription
 		more, err := s.usageLines(ctx, tx, earlier, *earlier.ClosedBatch, last, invoices.Adjustment)
 		if err != nil {
 			return nil, err
+		}
+		if len(lines)+len(more) > most {
+			break
 		}
 		lines = append(lines, more...)
 		if err := tx.Exec(`UPDATE billing_periods SET closed_batch = ? WHERE subscription_id = ? AND number = ?`, last, earlier.SubscriptionID, earlier.Number).Error; err != nil {

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"tollgate/internal/accounts"
+	"tollgate/internal/billing/stripe"
 	"tollgate/internal/invoices"
+	"tollgate/internal/postgres"
 	"tollgate/internal/subscriptions"
 )
 
@@ -80,8 +82,28 @@ func TestClosingFromSeveralProcessesMakesOneInvoice(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if all := b.list(); len(all) != 2 {
-		t.Errorf("%d invoices, want the first and one draft", len(all))
+	if got := summary(b.newest()); len(b.list()) != 2 || got != "review: usage 0 = 0, recurring 1 = 4900; total 4900" {
+		t.Errorf("%d invoices, want the first and one draft: %s", len(b.list()), got)
+	}
+}
+
+func TestAPeriodIsNotClosedBeforeItsSubscriptionHasMovedOn(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	sub := b.subscribe(good)
+	b.clock.MoveTo(32 * 24 * time.Hour)
+	b.must(b.db.InTx(b.staff, func(ctx context.Context, tx *postgres.Tx) error {
+		if _, err := tx.PGX.Exec(ctx, `SELECT FROM subscriptions WHERE id = $1 FOR NO KEY UPDATE`, sub.ID); err != nil { // as another process that renews it
+			return err
+		}
+		if done, err := b.CatchUp(context.Background()); err != nil || done.Renewed != 0 || done.Closed != 0 {
+			t.Errorf("%+v, %v", done, err)
+		}
+		return nil
+	}))
+	done, err := b.CatchUp(context.Background())
+	if got := summary(b.newest()); err != nil || done.Renewed != 1 || done.Closed != 1 || got != "review: usage 0 = 0, recurring 1 = 4900; total 4900" {
+		t.Errorf("%+v, %v: %s", done, err, got)
 	}
 }
 
@@ -148,5 +170,22 @@ func TestAPeriodThatCannotBeClosedDoesNotHoldUpOthers(t *testing.T) {
 	b.owner(`ALTER TABLE invoice_lines DROP CONSTRAINT broken`)
 	if done, err := b.CatchUp(context.Background()); err != nil || done.Closed != 1 {
 		t.Errorf("it does not recover: %+v, %v", done, err)
+	}
+}
+
+func TestMoreLateLinesThanStripeTakesWaitForTheNextInvoice(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	sub := b.subscribe(good)
+	b.exec(`INSERT INTO billing_periods SELECT id, org_id, -n, period_start - (n + 1) * interval '1 hour', period_start - n * interval '1 hour', plan_version_id, 0
+		FROM subscriptions, generate_series(0, 254) n WHERE id = $1`, sub.ID)
+	for n := range 255 {
+		b.use(sub, 1, sub.PeriodStart.Add(-time.Duration(n+1)*time.Hour))
+	}
+	for _, want := range []int{stripe.MaxItems, 2 + 255 - 248} {
+		b.pass()
+		if got := len(b.newest().Lines); got != want {
+			t.Errorf("%d lines, want %d", got, want)
+		}
 	}
 }

@@ -8,9 +8,9 @@ import (
 
 	"github.com/google/uuid"
 
-	"tollgate/internal/audit"
 	"tollgate/internal/billing/stripe"
 	"tollgate/internal/invoices"
+	"tollgate/internal/jobs"
 	"tollgate/internal/postgres"
 )
 
@@ -18,30 +18,40 @@ import (
 // documentation, "Idempotent requests"). After it, what may have been sent is looked up.
 const idempotencyWindow = 23 * time.Hour
 
-// errBusy says that another process is collecting the same invoice.
-var errBusy = errors.New("the invoice is being collected")
-
 // Collect issues an approved invoice at Stripe and has it paid. Every step is
 // stored when it is done and has a key of its own, so that it can be repeated
 // after any interruption. A refused card is not an error here: it is noted, and
 // tried again by the timetable. Before anything is final, Stripe's sum is
-// compared with ours.
+// compared with ours. An invoice that somebody else is collecting is left to them.
 func (s *Service) Collect(ctx context.Context, id uuid.UUID) error {
-	ctx = postgres.AsStaff(ctx)
-	unlock, err := s.lock(ctx, id)
-	if errors.Is(err, errBusy) {
-		return nil // whoever holds it finishes the work
-	}
-	if err != nil {
+	if err := s.claimed(ctx, id, s.collect); !errors.Is(err, errBusy) {
 		return err
 	}
-	defer unlock()
+	return nil
+}
+
+// collectJob is Collect for the queue: it comes back to an invoice that is being
+// collected, in case whoever does it dies.
+func (s *Service) collectJob(ctx context.Context, j CollectJob) error {
+	err := s.claimed(ctx, j.Invoice, s.collect)
+	if errors.Is(err, errBusy) {
+		return jobs.Later(30 * time.Second)
+	}
+	return err
+}
+
+func (s *Service) collect(ctx context.Context, id uuid.UUID) error {
 	doc, err := s.invoices.Get(ctx, id)
 	if err != nil {
 		return err
 	}
 	switch doc.State {
 	case invoices.Approved:
+		if doc.StripeSubtotal != nil { // approved although the sums differed
+			if err := s.redraft(ctx, &doc); err != nil || doc.State != invoices.Approved {
+				return err
+			}
+		}
 		if err := s.issue(ctx, &doc); err != nil {
 			return fmt.Errorf("issue invoice %s: %w", id, err)
 		}
@@ -53,29 +63,6 @@ func (s *Service) Collect(ctx context.Context, id uuid.UUID) error {
 		return s.pay(ctx, &doc)
 	}
 	return nil
-}
-
-// lock keeps two processes from collecting one invoice at the same time.
-func (s *Service) lock(ctx context.Context, id uuid.UUID) (unlock func(), err error) {
-	conn, err := s.db.StaffPool().Acquire(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var got bool
-	if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock(hashtextextended($1, 0))`, "invoice "+id.String()).Scan(&got); err != nil || !got {
-		conn.Release()
-		if err == nil {
-			err = errBusy
-		}
-		return nil, err
-	}
-	return func() {
-		_, err := conn.Exec(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock(hashtextextended($1, 0))`, "invoice "+id.String())
-		if err != nil {
-			_ = conn.Conn().Close(context.WithoutCancel(ctx)) // the lock goes with the connection
-		}
-		conn.Release()
-	}, nil
 }
 
 // issue makes the invoice at Stripe, line by line, compares the sums, and
@@ -93,10 +80,7 @@ func (s *Service) issue(ctx context.Context, doc *invoices.Document) error {
 		return err
 	}
 	if doc.StripeInvoiceID == nil {
-		made, err := s.stripe.CreateInvoice(ctx, stripe.InvoiceInput{
-			CustomerID: customer, Currency: doc.Currency, OurInvoiceID: doc.ID.String(), OurNumber: doc.Name(), Description: doc.ProductName + ", " + doc.Name(),
-			PaymentMethodID: org.PaymentMethodID, IdempotencyKey: "invoice-" + doc.ID.String(),
-		})
+		made, err := s.createDraft(ctx, doc, customer)
 		if err != nil {
 			return err
 		}
@@ -109,6 +93,17 @@ func (s *Service) issue(ctx context.Context, doc *invoices.Document) error {
 		return err
 	}
 	return s.finalize(ctx, doc)
+}
+
+// createDraft makes the empty draft. An earlier one, made by a request whose
+// outcome was never known, stays an empty draft: it does no harm.
+func (s *Service) createDraft(ctx context.Context, doc *invoices.Document, customer string) (stripe.Invoice, error) {
+	in := stripe.InvoiceInput{CustomerID: customer, Currency: doc.Currency, OurInvoiceID: doc.ID.String(), OurNumber: doc.Name(), Description: doc.ProductName + ", " + doc.Name()}
+	key := fmt.Sprintf("invoice-%s-%d-%s", doc.ID, doc.StripeRedrafts, fingerprint(in.Description+customer))
+	return repeat(key, nil, func(key string) (stripe.Invoice, error) {
+		in.IdempotencyKey = key
+		return s.stripe.CreateInvoice(ctx, in)
+	})
 }
 
 // number gives the invoice its number and fixes the customer's name, once.
@@ -157,26 +152,21 @@ func (s *Service) sendLines(ctx context.Context, doc *invoices.Document, custome
 }
 
 func (s *Service) sendLine(ctx context.Context, doc *invoices.Document, line invoices.Line, customer string, firstSent *time.Time) (string, error) {
-	key := "line-" + line.ID.String()
+	key := "line-" + line.ID.String() + "-" + *doc.StripeInvoiceID
 	if firstSent != nil && s.clock.Real().Sub(*firstSent) > idempotencyWindow {
 		item, found, err := s.stripe.FindItem(ctx, *doc.StripeInvoiceID, line.ID.String())
 		if err != nil || found {
 			return item, err
 		}
 	}
+	loc := doc.Location()
 	in := stripe.ItemInput{CustomerID: customer, InvoiceID: *doc.StripeInvoiceID, Amount: line.Amount, Currency: doc.Currency,
-		Description: fmt.Sprintf("%s (%s – %s)", line.Description, line.PeriodStart.Format("2 Jan 2006"), line.PeriodEnd.Format("2 Jan 2006")), LineID: line.ID.String(), IdempotencyKey: key}
-	item, err := s.stripe.AddItem(ctx, in)
-	var failed *stripe.Error
-	if errors.As(err, &failed) && failed.Replayed { // Stripe keeps a failure under its key: look, then use another
-		found := false
-		if item, found, err = s.stripe.FindItem(ctx, *doc.StripeInvoiceID, line.ID.String()); err != nil || found {
-			return item, err
-		}
-		in.IdempotencyKey = key + "-" + uuid.NewString()
+		Description: fmt.Sprintf("%s (%s – %s)", line.Description, line.PeriodStart.In(loc).Format("2 Jan 2006"), line.PeriodEnd.In(loc).Format("2 Jan 2006")), LineID: line.ID.String()}
+	find := func() (string, bool, error) { return s.stripe.FindItem(ctx, *doc.StripeInvoiceID, line.ID.String()) }
+	return repeat(key, find, func(key string) (string, error) {
+		in.IdempotencyKey = key
 		return s.stripe.AddItem(ctx, in)
-	}
-	return item, err
+	})
 }
 
 // finalize compares the sums and fixes the invoice. Different sums stop it for
@@ -189,10 +179,12 @@ func (s *Service) finalize(ctx context.Context, doc *invoices.Document) error {
 	if theirs.Subtotal != doc.Subtotal || theirs.Currency != doc.Currency {
 		doc.State = invoices.Held
 		return s.set(ctx, doc.ID, map[string]any{"state": invoices.Held, "stripe_subtotal": theirs.Subtotal,
-			"hold_reason": fmt.Sprintf("Stripe's sum is %d, ours %d (minor units). Nothing was issued.", theirs.Subtotal, doc.Subtotal)})
+			"hold_reason": fmt.Sprintf("Stripe's sum is %d, ours %d (minor units). Nothing was issued. Approve it to have Stripe's draft thrown away and made anew.", theirs.Subtotal, doc.Subtotal)})
 	}
 	if theirs.Status == stripe.InvoiceDraft {
-		if theirs, err = s.stripe.Finalize(ctx, *doc.StripeInvoiceID, "finalize-"+doc.ID.String()); err != nil {
+		if theirs, err = repeat("finalize-"+*doc.StripeInvoiceID, s.noLonger(ctx, doc, stripe.InvoiceDraft), func(key string) (stripe.Invoice, error) {
+			return s.stripe.Finalize(ctx, *doc.StripeInvoiceID, key)
+		}); err != nil {
 			return err
 		}
 	}
@@ -204,7 +196,8 @@ func (s *Service) finalize(ctx context.Context, doc *invoices.Document) error {
 	return s.settle(ctx, doc, theirs)
 }
 
-// pay charges the stored card, by our timetable.
+// pay charges the stored card. What was written off at Stripe leaves the
+// timetable and is tried again only when another card is stored.
 func (s *Service) pay(ctx context.Context, doc *invoices.Document) error {
 	org, err := s.accounts.Organization(ctx, doc.OrgID)
 	if err != nil {
@@ -214,11 +207,14 @@ func (s *Service) pay(ctx context.Context, doc *invoices.Document) error {
 	if err != nil {
 		return err
 	}
-	if theirs.Status == stripe.InvoiceOpen {
+	if theirs.Status == stripe.InvoiceOpen || (theirs.Status == stripe.InvoiceUncollectible && doc.NextAttemptAt == nil) {
 		if org.PaymentMethodID == "" {
 			return s.refused(ctx, doc, "No card is stored.")
 		}
-		theirs, err = s.stripe.Pay(ctx, *doc.StripeInvoiceID, org.PaymentMethodID, fmt.Sprintf("pay-%s-%d", doc.ID, doc.PayAttempts))
+		key := fmt.Sprintf("pay-%s-%d-%s", *doc.StripeInvoiceID, doc.PayAttempts, fingerprint(org.PaymentMethodID))
+		theirs, err = repeat(key, s.noLonger(ctx, doc, theirs.Status), func(key string) (stripe.Invoice, error) {
+			return s.stripe.Pay(ctx, *doc.StripeInvoiceID, org.PaymentMethodID, key)
+		})
 		if stripe.KindOf(err) == stripe.Declined {
 			var declined *stripe.Error
 			errors.As(err, &declined)
@@ -243,35 +239,17 @@ func (s *Service) refused(ctx context.Context, doc *invoices.Document, why strin
 	return s.subscriptions.Suspend(ctx, doc.SubscriptionID)
 }
 
-// settle takes in what Stripe says of an issued invoice.
-func (s *Service) settle(ctx context.Context, doc *invoices.Document, theirs stripe.Invoice) error {
-	switch theirs.Status {
-	case stripe.InvoicePaid:
-	case stripe.InvoiceVoid:
-		return s.set(ctx, doc.ID, map[string]any{"state": invoices.Void})
-	default:
-		return nil
-	}
-	return s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
-		res := tx.Exec(`UPDATE invoices SET state = 'paid', paid_at = ?, amount_paid = ?, failure = '', next_attempt_at = NULL WHERE id = ? AND state = 'open'`, s.clock.Now(), theirs.AmountPaid, doc.ID)
-		if res.Error != nil || res.RowsAffected == 0 {
-			return res.Error // paid before
-		}
-		doc.State = invoices.Paid
-		if err := audit.Write(ctx, tx, s.clock.Now(), audit.Event{Org: doc.OrgID, Action: "invoice.paid", Object: "invoice", ID: doc.ID.String()}); err != nil {
-			return err
-		}
-		var owing int64
-		if err := tx.Raw(`SELECT count(*) FROM invoices WHERE subscription_id = ? AND state = 'open'`, doc.SubscriptionID).Scan(&owing).Error; err != nil || owing > 0 {
-			return err
-		}
-		return s.subscriptions.Activate(ctx, doc.SubscriptionID)
-	})
-}
+// errConcluded says that an invoice was paid, voided or set aside meanwhile.
+var errConcluded = errors.New("the invoice was concluded meanwhile")
 
+// set changes an invoice that is being collected, and no other.
 func (s *Service) set(ctx context.Context, id uuid.UUID, values map[string]any) error {
 	return s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
-		return tx.Model(&invoices.Invoice{}).Where("id = ?", id).Updates(values).Error
+		res := tx.Model(&invoices.Invoice{}).Where("id = ? AND state IN ?", id, []string{invoices.Approved, invoices.Open}).Updates(values)
+		if res.Error == nil && res.RowsAffected == 0 {
+			return errConcluded
+		}
+		return res.Error
 	})
 }
 

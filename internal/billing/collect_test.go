@@ -20,6 +20,8 @@ func TestEveryStepOfCollectingMayFailAndBeRepeated(t *testing.T) {
 	for _, c := range []struct{ path, kind string }{
 		{"/v1/invoices", "drop_after_apply"}, {"/v1/invoices", "drop_before_apply"}, {"/v1/invoiceitems", "drop_after_apply"}, {"/v1/invoiceitems", "500_after_apply"},
 		{"/v1/invoiceitems", "500_before_apply"}, {"/v1/invoices/*/finalize", "drop_after_apply"}, {"/v1/invoices/*/pay", "drop_after_apply"},
+		{"/v1/invoices", "500_before_apply"}, {"/v1/invoices", "500_after_apply"}, {"/v1/invoices/*/finalize", "500_before_apply"}, {"/v1/invoices/*/finalize", "500_after_apply"},
+		{"/v1/invoices/*/pay", "500_before_apply"}, {"/v1/invoices/*/pay", "500_after_apply"},
 	} {
 		t.Run(c.kind+" "+c.path, func(t *testing.T) {
 			t.Parallel()
@@ -80,6 +82,44 @@ func TestADeclinedCardSuspendsAndAnotherCardPays(t *testing.T) {
 	b.store(good, page)
 	if d := b.newest(); d.State != invoices.Paid || state() != subscriptions.Active {
 		t.Errorf("%s, subscription %s", summary(d), state())
+	}
+}
+
+func TestAnotherCardPaysWhatHadAnUnknownOutcomeAndPaysOnce(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ path, kind string }{
+		{"/v1/invoices/*/pay", "500_before_apply"}, {"/v1/invoices/*/pay", "500_after_apply"}, {"/v1/invoices", "500_before_apply"}, {"/v1/invoices", "500_after_apply"},
+	} {
+		t.Run(c.kind+" "+c.path, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.subscribe(good)
+			b.pass()
+			b.sim.Fault(c.path, c.kind, 1)
+			if err := b.collect(b.newest().ID); err == nil {
+				t.Fatal("collecting worked without Stripe")
+			}
+			b.must(b.submit(other, b.cardPage()))
+			b.must(b.Collect(context.Background(), b.newest().ID))
+			if d := b.newest(); d.State != invoices.Paid || b.charged() != 2*4900 {
+				t.Errorf("%s, charged %d", summary(d), b.charged())
+			}
+		})
+	}
+}
+
+func TestSubscribingOutlivesFailuresThatStripeRemembers(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/v1/customers", "/v1/checkout/sessions"} {
+		b := setup(t)
+		b.sim.Fault(path, "500_before_apply", 1)
+		if _, err := b.Subscribe(context.Background(), b.who.Identity, b.who.Application, b.pro); err == nil {
+			t.Fatal("subscribing worked without Stripe")
+		}
+		b.store(good, b.choose(b.pro).CheckoutURL)
+		if b.charged() != 4900 {
+			t.Errorf("%s: charged %d", path, b.charged())
+		}
 	}
 }
 
@@ -188,5 +228,20 @@ func TestWhoPaysTheFirstFeeLateGetsAWholePeriodFromThen(t *testing.T) {
 	b.pass()
 	if got := summary(b.newest()); got != "review: usage 0 = 0, recurring 1 = 4900; total 4900" {
 		t.Error(got)
+	}
+}
+
+func TestStripesLinesNameTheCustomersDates(t *testing.T) {
+	t.Parallel()
+	for _, zone := range []string{"Pacific/Kiritimati", "Etc/GMT+12"} { // 26 hours apart: one differs from the server's
+		b := setup(t)
+		b.exec(`UPDATE organizations SET time_zone = $2 WHERE id = $1`, b.who.Organization, zone)
+		sub := b.subscribe(good)
+		loc, err := time.LoadLocation(zone)
+		b.must(err)
+		_, items := b.sim.API("GET", "/v1/invoiceitems", "")
+		if want := sub.PeriodStart.In(loc).Format("2 Jan 2006"); !strings.Contains(fmt.Sprint(items), "("+want) {
+			t.Errorf("%s: no item from %s: %v", zone, want, items)
+		}
 	}
 }

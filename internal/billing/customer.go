@@ -48,8 +48,11 @@ func (s *Service) ensureCustomer(ctx context.Context, org accounts.Organization)
 	if org.StripeCustomerID != nil {
 		return *org.StripeCustomerID, nil
 	}
-	id, err := s.stripe.CreateCustomer(ctx, stripe.CustomerInput{OrganizationID: org.ID.String(), Name: org.Name, Email: org.BillingEmail,
-		IdempotencyKey: "customer-" + org.ID.String() + "-" + called(org)})
+	in := stripe.CustomerInput{OrganizationID: org.ID.String(), Name: org.Name, Email: org.BillingEmail}
+	id, err := repeat("customer-"+org.ID.String()+"-"+called(org), nil, func(key string) (string, error) {
+		in.IdempotencyKey = key
+		return s.stripe.CreateCustomer(ctx, in)
+	})
 	if err != nil {
 		return "", err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"tollgate/internal/billing/stripe"
 	"tollgate/internal/invoices"
 	"tollgate/internal/metering"
 	"tollgate/internal/postgres"
@@ -54,7 +55,7 @@ func (s *Service) billLate(ctx context.Context, subscription uuid.UUID) (drafted
 		}
 		after := final
 		after.Number++
-		lines, err := s.lateLines(ctx, tx, after, last)
+		lines, err := s.lateLines(ctx, tx, after, last, stripe.MaxItems)
 		if err != nil || len(lines) == 0 {
 			return err
 		}

@@ -51,12 +51,12 @@ func (s *Service) forecast(ctx context.Context, sub subscriptions.Listed) (f For
 	}
 	err = s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
 		current := subscriptions.BillingPeriod{SubscriptionID: sub.ID, OrgID: sub.OrgID, StartsAt: *sub.PeriodStart, EndsAt: *sub.PeriodEnd, PlanVersionID: sub.PlanVersionID}
-		counted, err := metering.CountBillable(ctx, tx.PGX, metering.Bounds{Subscription: sub.ID, From: current.StartsAt, To: current.EndsAt, BatchTo: metering.AllBatches})
+		counted, err := metering.CountSoFar(ctx, tx.PGX, sub.ID, current.StartsAt, current.EndsAt)
 		if err != nil {
 			return err
 		}
 		f.Calls = counted.Calls
-		if f.Lines, err = s.usageLines(ctx, tx, current, 0, metering.AllBatches, invoices.Usage); err != nil {
+		if f.Lines, err = s.ratedLines(tx, current, f.Terms, counted, metering.Bounds{Subscription: sub.ID, From: current.StartsAt, To: current.EndsAt, BatchTo: metering.AllBatches}, invoices.Usage); err != nil {
 			return err
 		}
 		if sub.CancelAtEnd || f.Terms.RecurringFee == 0 {
@@ -99,33 +99,14 @@ func (s *Service) Recompute(ctx context.Context, line invoices.Line) (r Recomput
 			if line.ComponentID == nil || c.ID != *line.ComponentID {
 				continue
 			}
-			rated, err := s.rateAgain(tx, line, c, quantityOf(c, counted))
+			rated, err := s.rate(tx, line.Bounds(), c, quantityOf(c, counted), line.Kind)
 			if err != nil {
 				return err
 			}
-			r.Amount = rated
+			r.Amount = rated.Amount
 		}
 		return nil
 	})
 	r.Same = r.Calls == line.EventCount && r.Amount == line.Amount && r.Hash == line.UsageHash
 	return r, err
-}
-
-// rateAgain prices a line's quantity; an adjustment's on top of the lines before it.
-func (s *Service) rateAgain(tx *postgres.Tx, line invoices.Line, c plans.Component, quantity int64) (int64, error) {
-	_, lines, err := plans.Terms{Components: []plans.Component{c}}.UsageCharge(quantity)
-	if err != nil {
-		return 0, err
-	}
-	if line.Kind != invoices.Adjustment {
-		return lines[0].Amount, nil
-	}
-	var before struct{ Quantity, Amount int64 }
-	err = tx.Raw(`SELECT coalesce(sum(quantity), 0)::bigint AS quantity, coalesce(sum(amount), 0)::bigint AS amount FROM invoice_lines
-		WHERE subscription_id = ? AND period_start = ? AND component_id = ? AND batch_to <= ? AND invoice_id NOT IN (SELECT id FROM invoices WHERE state = 'void')`, line.SubscriptionID, line.PeriodStart, c.ID, line.BatchAfter).Scan(&before).Error
-	if err != nil {
-		return 0, err
-	}
-	whole, _, err := plans.Terms{Components: []plans.Component{c}}.UsageCharge(before.Quantity + quantity)
-	return whole - before.Amount, err
 }

@@ -11,37 +11,81 @@ import (
 	"tollgate/internal/billing/stripe"
 	"tollgate/internal/invoices"
 	"tollgate/internal/postgres"
-	"tollgate/internal/subscriptions"
 )
 
 // retryAfter is the timetable of a refused payment; after the last step it is
 // tried only when another card is stored.
 var retryAfter = []time.Duration{3 * 24 * time.Hour, 5 * 24 * time.Hour, 7 * 24 * time.Hour}
 
-// voidStale gives up first invoices of periods that were never paid for in time.
-func (s *Service) voidStale(ctx context.Context, sub subscriptions.Subscription) error {
+// voidFirst gives up a subscription's first invoices of periods that began by
+// until and were never paid for.
+func (s *Service) voidFirst(ctx context.Context, subscription uuid.UUID, until time.Time) error {
 	var stale []invoices.Invoice
 	err := s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
-		return tx.Where("subscription_id = ? AND reason = 'first' AND state IN ('approved', 'open') AND period_start <> ?", sub.ID, sub.PeriodStart).Find(&stale).Error
+		return tx.Where("subscription_id = ? AND reason = 'first' AND state IN ('approved', 'open') AND period_start <= ?", subscription, until).Find(&stale).Error
 	})
 	if err != nil {
 		return err
 	}
 	for _, inv := range stale {
-		if inv.State == invoices.Open {
-			theirs, err := s.stripe.Void(ctx, *inv.StripeInvoiceID, "void-"+inv.ID.String())
-			if err != nil {
-				return err
-			}
-			if theirs.Status != stripe.InvoiceVoid {
-				return fmt.Errorf("invoice %s is %s at Stripe and cannot be voided", inv.ID, theirs.Status)
-			}
-		}
-		if err := s.set(ctx, inv.ID, map[string]any{"state": invoices.Void, "next_attempt_at": nil}); err != nil {
+		if err := s.claimed(ctx, inv.ID, s.void); err != nil { // busy: it may be paid at this moment
 			return err
 		}
 	}
 	return nil
+}
+
+// void gives up a claimed invoice, at Stripe as well, as it stands there now.
+// If it turns out to be paid, it is.
+func (s *Service) void(ctx context.Context, id uuid.UUID) error {
+	doc, err := s.invoices.Get(ctx, id)
+	if err != nil || (doc.State != invoices.Approved && doc.State != invoices.Open) {
+		return err
+	}
+	if doc.StripeInvoiceID == nil {
+		return s.conclude(ctx, &doc, invoices.Void, map[string]any{})
+	}
+	theirs, err := s.stripe.Invoice(ctx, *doc.StripeInvoiceID)
+	if err != nil {
+		return err
+	}
+	if theirs.Status == stripe.InvoicePaid {
+		if doc.State == invoices.Approved {
+			return s.finalize(ctx, &doc)
+		}
+		return s.settle(ctx, &doc, theirs)
+	}
+	if err := s.discard(ctx, &doc, theirs); err != nil {
+		return err
+	}
+	return s.conclude(ctx, &doc, invoices.Void, map[string]any{})
+}
+
+// discard deletes or voids what Stripe has of an invoice that is not paid.
+func (s *Service) discard(ctx context.Context, doc *invoices.Document, theirs stripe.Invoice) (err error) {
+	switch theirs.Status {
+	case stripe.InvoiceDraft:
+		return s.deleteDraft(ctx, theirs.ID)
+	case stripe.InvoiceOpen, stripe.InvoiceUncollectible:
+		id := theirs.ID
+		theirs, err = repeat("void-"+id, s.noLonger(ctx, doc, theirs.Status), func(key string) (stripe.Invoice, error) { return s.stripe.Void(ctx, id, key) })
+		if err != nil {
+			return err
+		}
+	}
+	if theirs.Status != stripe.InvoiceVoid {
+		return fmt.Errorf("invoice %s is %s at Stripe and cannot be voided", doc.ID, theirs.Status)
+	}
+	return nil
+}
+
+// deleteDraft removes a draft at Stripe; one that is gone already is fine.
+func (s *Service) deleteDraft(ctx context.Context, id string) error {
+	_, err := repeat("delete-"+id, nil, func(key string) (struct{}, error) { return struct{}{}, s.stripe.DeleteDraft(ctx, id, key) })
+	if stripe.KindOf(err) == stripe.NotFound {
+		return nil
+	}
+	return err
 }
 
 // retryDue tries refused payments again whose time has come.

@@ -87,57 +87,25 @@ func (s *Service) storeCardAt(ctx context.Context, org accounts.Organization, in
 	in.CustomerID, in.Metadata["organization"] = customer, org.ID.String()
 	in.SuccessURL = s.publicURL + "/console/checkout/return?session_id={CHECKOUT_SESSION_ID}"
 	in.CancelURL = s.publicURL + "/console/billing"
-	return s.stripe.CreateSetupCheckout(ctx, in)
+	return repeat(in.IdempotencyKey, nil, func(key string) (stripe.CheckoutSession, error) {
+		in.IdempotencyKey = key
+		return s.stripe.CreateSetupCheckout(ctx, in)
+	})
 }
 
 func fingerprint(s string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(s)))[:8] }
 
-// CheckoutDone takes in what a Checkout page did: it asks Stripe anew, so that
-// neither the browser nor a webhook has to be believed. It may be repeated. It
-// returns the subscription that the card was stored for, if there was one.
-func (s *Service) CheckoutDone(ctx context.Context, session string) (sub uuid.UUID, err error) {
-	staff := postgres.AsStaff(ctx)
-	res, err := s.stripe.SetupResult(staff, session)
-	if err != nil {
-		if stripe.KindOf(err) == stripe.NotFound || stripe.KindOf(err) == stripe.Invalid {
-			return sub, problem.NotFound("checkout")
-		}
-		return sub, err
-	}
-	org, err := uuid.Parse(res.Metadata["organization"])
-	if err != nil || res.Status != stripe.SetupComplete {
-		return sub, problem.Conflict("The card was not stored. Open the payment page again.")
-	}
-	card := accounts.Card{PaymentMethodID: res.PaymentMethod.ID, Brand: res.PaymentMethod.Brand, Last4: res.PaymentMethod.Last4,
-		Expires: fmt.Sprintf("%02d/%d", res.PaymentMethod.ExpMonth, res.PaymentMethod.ExpYear)}
-	if err := s.accounts.StoreCard(staff, org, card); err != nil {
-		return sub, err
-	}
-	if err := s.stripe.SetDefaultPaymentMethod(staff, res.CustomerID, card.PaymentMethodID, "default-"+session); err != nil {
-		return sub, err
-	}
-	if err := s.retryNow(staff, org); err != nil {
-		return sub, err
-	}
-	o, err := s.accounts.Organization(staff, org)
-	if err != nil {
-		return sub, err
-	}
-	if sub, err = uuid.Parse(res.Metadata["subscription"]); err != nil { // a card update
-		return uuid.Nil, s.beginRefused(staff, o)
-	}
-	return sub, s.begin(staff, o, sub)
-}
-
 // beginRefused begins what an organization has just tried to subscribe to with
-// a card that was refused.
+// a card that was refused; of several that exclude each other, the latest.
 func (s *Service) beginRefused(ctx context.Context, org accounts.Organization) error {
 	var ids []uuid.UUID
 	err := s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
-		return tx.Raw(`SELECT id FROM subscriptions WHERE org_id = ? AND state = 'pending' AND period_start > ?`, org.ID, s.clock.Now().Add(-staleCheckout)).Scan(&ids).Error
+		return tx.Raw(`SELECT id FROM subscriptions WHERE org_id = ? AND state = 'pending' AND period_start > ? ORDER BY period_start DESC`, org.ID, s.clock.Now().Add(-staleCheckout)).Scan(&ids).Error
 	})
 	for _, id := range ids {
-		err = errors.Join(err, s.begin(ctx, org, id))
+		if began := s.begin(ctx, org, id); !problem.Is(began, "conflict") {
+			err = errors.Join(err, began)
+		}
 	}
 	return err
 }
@@ -147,54 +115,91 @@ func (s *Service) beginRefused(ctx context.Context, org accounts.Organization) e
 const staleCheckout = time.Hour
 
 // begin starts a subscription's first period and collects its fee in advance.
+// It is a conflict if the application has another one for the same API versions.
 func (s *Service) begin(ctx context.Context, org accounts.Organization, id uuid.UUID) error {
-	sub, err := s.subscriptions.Begin(ctx, id, org.Location(), staleCheckout)
-	if err != nil || sub.State != subscriptions.Pending {
+	since := s.clock.Now().Add(-staleCheckout)
+	if err := s.voidFirst(ctx, id, since); err != nil {
 		return err
 	}
-	terms, err := s.termsOf(ctx, sub.PlanVersionID)
-	if err != nil {
+	if err := s.giveUpRefused(ctx, id); err != nil {
 		return err
 	}
-	if terms.RecurringFee == 0 {
-		return s.subscriptions.Activate(ctx, id)
+	invoice, err := s.start(ctx, org, id, since)
+	if problem.Is(err, "conflict") {
+		return errors.Join(s.voidFirst(ctx, id, s.clock.Now()), err)
 	}
-	if err := s.voidStale(ctx, sub); err != nil {
-		return err
-	}
-	invoice, err := s.firstInvoice(ctx, sub, terms)
-	if err != nil {
+	if err != nil || invoice == uuid.Nil {
 		return err
 	}
 	return s.Collect(ctx, invoice)
 }
 
-// firstInvoice makes the invoice of the first period's fee, or finds it.
-func (s *Service) firstInvoice(ctx context.Context, sub subscriptions.Subscription, terms plans.Terms) (id uuid.UUID, err error) {
+// giveUpRefused ends what was tried before in place of a subscription and could
+// not be paid.
+func (s *Service) giveUpRefused(ctx context.Context, id uuid.UUID) error {
+	refused, err := s.subscriptions.Refused(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, other := range refused {
+		if err := s.voidFirst(ctx, other, s.clock.Now()); err != nil {
+			return err
+		}
+		if err := s.subscriptions.GiveUp(ctx, other); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// start takes the place of a subscription and makes its first invoice, if it
+// has fees in advance; without, it is active at once.
+func (s *Service) start(ctx context.Context, org accounts.Organization, id uuid.UUID, since time.Time) (invoice uuid.UUID, err error) {
+	var lost error
 	err = s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
-		if err := tx.Exec(`SELECT 1 FROM subscriptions WHERE id = ? FOR UPDATE`, sub.ID).Error; err != nil {
+		sub, err := s.subscriptions.Begin(ctx, id, org.Location(), since)
+		if problem.Is(err, "conflict") {
+			lost = err
+			return nil // its end is kept
+		}
+		if err != nil || sub.State != subscriptions.Pending {
 			return err
 		}
-		err := tx.PGX.QueryRow(ctx, `SELECT id FROM invoices WHERE subscription_id = $1 AND reason = 'first' AND state <> 'void' AND period_start = $2 LIMIT 1`, sub.ID, sub.PeriodStart).Scan(&id)
-		if !postgres.IsNotFound(err) {
-			return err
-		}
-		var first subscriptions.BillingPeriod
-		if err := tx.Where("subscription_id = ? AND number = 1", sub.ID).First(&first).Error; err != nil {
-			return err
-		}
-		line, err := s.feeLine(ctx, first, terms)
+		terms, err := s.termsOf(ctx, sub.PlanVersionID)
 		if err != nil {
 			return err
 		}
-		now := s.clock.Now()
-		inv := invoices.Invoice{ID: postgres.NewID(), OrgID: sub.OrgID, SubscriptionID: sub.ID, Reason: invoices.First, State: invoices.Approved,
-			Currency: terms.Currency, PeriodStart: first.StartsAt, PeriodEnd: first.EndsAt, CreatedAt: now, ApprovedAt: &now}
-		id = inv.ID
-		if err := invoices.Insert(ctx, tx, &inv, []invoices.Line{line}); err != nil {
-			return err
+		if terms.RecurringFee == 0 {
+			return s.subscriptions.Activate(ctx, id)
 		}
-		return s.queue.Add(ctx, tx, CollectJob{Invoice: id}) // should we die before Collect has run
+		invoice, err = s.firstInvoice(ctx, tx, sub, terms)
+		return err
 	})
-	return id, err
+	if err == nil {
+		err = lost
+	}
+	return invoice, err
+}
+
+// firstInvoice makes the invoice of the first period's fee, or finds it.
+func (s *Service) firstInvoice(ctx context.Context, tx *postgres.Tx, sub subscriptions.Subscription, terms plans.Terms) (id uuid.UUID, err error) {
+	err = tx.PGX.QueryRow(ctx, `SELECT id FROM invoices WHERE subscription_id = $1 AND reason = 'first' AND state <> 'void' AND period_start = $2 LIMIT 1`, sub.ID, sub.PeriodStart).Scan(&id)
+	if !postgres.IsNotFound(err) {
+		return id, err
+	}
+	var first subscriptions.BillingPeriod
+	if err := tx.Where("subscription_id = ? AND number = 1", sub.ID).First(&first).Error; err != nil {
+		return id, err
+	}
+	line, err := s.feeLine(ctx, first, terms)
+	if err != nil {
+		return id, err
+	}
+	now := s.clock.Now()
+	inv := invoices.Invoice{ID: postgres.NewID(), OrgID: sub.OrgID, SubscriptionID: sub.ID, Reason: invoices.First, State: invoices.Approved,
+		Currency: terms.Currency, PeriodStart: first.StartsAt, PeriodEnd: first.EndsAt, CreatedAt: now, ApprovedAt: &now}
+	if err := invoices.Insert(ctx, tx, &inv, []invoices.Line{line}); err != nil {
+		return id, err
+	}
+	return inv.ID, s.queue.Add(ctx, tx, CollectJob{Invoice: inv.ID}) // should we die before Collect has run
 }

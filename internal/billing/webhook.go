@@ -48,7 +48,7 @@ func (s *Service) applyEvent(ctx context.Context, id string) error {
 
 func (s *Service) applyObject(ctx context.Context, kind, object string) (outcome string, err error) {
 	switch kind {
-	case "invoice.paid", "invoice.payment_succeeded", "invoice.voided", "invoice.finalized", "invoice.payment_failed":
+	case "invoice.paid", "invoice.payment_succeeded", "invoice.voided", "invoice.marked_uncollectible", "invoice.finalized", "invoice.payment_failed":
 		return s.syncInvoice(ctx, object)
 	case "checkout.session.completed":
 		if _, err := s.CheckoutDone(ctx, object); err != nil {

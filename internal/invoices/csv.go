@@ -3,6 +3,7 @@ package invoices
 import (
 	"bytes"
 	"encoding/csv"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -84,13 +85,32 @@ func LinesCSV(list []Listed, lines []Line) []byte {
 	return write(rows)
 }
 
+var callHead = []string{"request_id", "at", "api", "method", "path", "operation", "status", "units", "billable", "mode", "key", "duration_us", "bytes_in", "bytes_out", "batch"}
+
+func callRow(c metering.Call) []string {
+	return []string{c.RequestID.String(), c.At.UTC().Format(time.RFC3339Nano), cell(c.API), c.Method, cell(c.Path), cell(c.Operation), strconv.Itoa(int(c.Status)),
+		strconv.FormatInt(c.Units, 10), strconv.FormatBool(c.Billable), c.Mode, cell(c.Key), strconv.FormatInt(c.DurationUs, 10),
+		strconv.FormatInt(c.BytesIn, 10), strconv.FormatInt(c.BytesOut, 10), strconv.FormatInt(c.BatchID, 10)}
+}
+
 // CallsCSV has one row per call.
 func CallsCSV(calls []metering.Call) []byte {
-	rows := [][]string{{"request_id", "at", "api", "method", "path", "operation", "status", "units", "billable", "mode", "key", "duration_us", "bytes_in", "bytes_out", "batch"}}
+	rows := [][]string{callHead}
 	for _, c := range calls {
-		rows = append(rows, []string{c.RequestID.String(), c.At.UTC().Format(time.RFC3339Nano), cell(c.API), c.Method, cell(c.Path), cell(c.Operation), strconv.Itoa(int(c.Status)),
-			strconv.FormatInt(c.Units, 10), strconv.FormatBool(c.Billable), c.Mode, cell(c.Key), strconv.FormatInt(c.DurationUs, 10),
-			strconv.FormatInt(c.BytesIn, 10), strconv.FormatInt(c.BytesOut, 10), strconv.FormatInt(c.BatchID, 10)})
+		rows = append(rows, callRow(c))
 	}
 	return write(rows)
+}
+
+// WriteCalls is CallsCSV for any number of calls: each is written as it is read.
+func WriteCalls(out io.Writer, each func(func(metering.Call) error) error) error {
+	w := csv.NewWriter(out)
+	if err := w.Write(callHead); err != nil {
+		return err
+	}
+	if err := each(func(c metering.Call) error { return w.Write(callRow(c)) }); err != nil {
+		return err
+	}
+	w.Flush()
+	return w.Error()
 }

@@ -47,6 +47,7 @@ type Invoice struct {
 	StripeInvoiceID *string
 	StripeNumber    string
 	StripeSubtotal  *int64
+	StripeRedrafts  int // drafts at Stripe given up because their sum was wrong
 	AmountPaid      int64
 	IssuedAt        *time.Time
 	PaidAt          *time.Time
@@ -107,6 +108,14 @@ type Listed struct {
 	PlanName    string
 	ProductName string
 	TimeZone    string
+}
+
+// Location is the customer's time zone; an unknown one is UTC.
+func (l Listed) Location() *time.Location {
+	if loc, err := time.LoadLocation(l.TimeZone); err == nil {
+		return loc
+	}
+	return time.UTC
 }
 
 // Document is an invoice with its lines.

@@ -3,6 +3,7 @@ package invoices
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -141,9 +142,21 @@ func (s *Service) Line(ctx context.Context, id uuid.UUID) (l Line, d Document, e
 // LinesOf lists the lines of all invoices that match, for exports.
 func (s *Service) LinesOf(ctx context.Context, invoices []uuid.UUID) (out []Line, err error) {
 	err = s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
-		return tx.Where("invoice_id IN ?", invoices).Order("invoice_id, position").Find(&out).Error
+		return tx.Where("invoice_id = ANY(?)", array(invoices)).Order("invoice_id, position").Find(&out).Error
 	})
 	return out, err
+}
+
+// array is one parameter however many ids there are: a statement has at most 65,535.
+func array(ids []uuid.UUID) string {
+	var b strings.Builder
+	for i, id := range ids {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(id.String())
+	}
+	return "{" + b.String() + "}"
 }
 
 // Days splits a usage line into days, APIs and keys.
@@ -155,10 +168,39 @@ func (s *Service) Days(ctx context.Context, l Line) (out []metering.DayRow, err 
 	return out, err
 }
 
-// Calls lists the single calls of a usage line; most 0 lists all.
-func (s *Service) Calls(ctx context.Context, l Line, f metering.DayFilter, offset, most int) (out []metering.Call, err error) {
+// Calls lists single calls of a usage line, oldest first.
+func (s *Service) Calls(ctx context.Context, l Line, f metering.DayFilter, offset, most int) ([]metering.Call, error) {
+	return s.calls(ctx, l, f, metering.Call{}, offset, most)
+}
+
+// callsAtOnce is how many calls EachCall holds in memory.
+const callsAtOnce = 2000
+
+// EachCall goes through all calls of a usage line, oldest first. It reads them
+// in parts, so that neither memory nor a connection is held for whoever takes
+// them slowly; what is frozen does not change in between.
+func (s *Service) EachCall(ctx context.Context, l Line, f metering.DayFilter, do func(metering.Call) error) error {
+	var last metering.Call
+	for {
+		part, err := s.calls(ctx, l, f, last, 0, callsAtOnce)
+		if err != nil {
+			return err
+		}
+		for _, c := range part {
+			if err := do(c); err != nil {
+				return err
+			}
+		}
+		if len(part) < callsAtOnce {
+			return nil
+		}
+		last = part[len(part)-1]
+	}
+}
+
+func (s *Service) calls(ctx context.Context, l Line, f metering.DayFilter, after metering.Call, offset, most int) (out []metering.Call, err error) {
 	err = s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
-		out, err = metering.BillableCalls(ctx, tx.PGX, l.Bounds(), f, offset, most)
+		out, err = metering.BillableCalls(ctx, tx.PGX, l.Bounds(), f, after, offset, most)
 		return err
 	})
 	return out, err

@@ -56,6 +56,10 @@ func Handle[T river.JobArgs](w *Workers, do func(context.Context, T) error) {
 	}))
 }
 
+// Later is returned by a job that cannot be done yet, without having failed: it
+// is tried again after a pause.
+func Later(pause time.Duration) error { return river.JobSnooze(pause) }
+
 // Every enqueues a job at an interval, once among all processes.
 func Every(w *Workers, interval time.Duration, make func() river.JobArgs) {
 	w.periodic = append(w.periodic, river.NewPeriodicJob(river.PeriodicInterval(interval), func() (river.JobArgs, *river.InsertOpts) {

@@ -2,6 +2,8 @@ package metering
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -47,13 +49,45 @@ type Counted struct {
 	Hash  string // SHA-256 over the request ids in order, hexadecimal
 }
 
-// CountBillable counts the billable calls within bounds.
+// CountBillable counts and hashes the billable calls within bounds. The ids are
+// hashed as they come in: the database could not hold all of a large period's
+// in one value.
 func CountBillable(ctx context.Context, tx pgx.Tx, b Bounds) (c Counted, err error) {
-	err = tx.QueryRow(ctx, `
-		SELECT count(*), coalesce(sum(units), 0)::bigint, encode(sha256(coalesce(string_agg(uuid_send(request_id), ''::bytea ORDER BY request_id), ''::bytea)), 'hex')
-		FROM usage_events WHERE billable AND`+inBounds, b.args()...).Scan(&c.Calls, &c.Units, &c.Hash)
+	rows, err := tx.Query(ctx, `SELECT request_id, units FROM usage_events WHERE billable AND`+inBounds+`ORDER BY request_id`, b.args()...)
 	if err != nil {
 		return c, fmt.Errorf("count billable usage: %w", err)
+	}
+	hash := sha256.New()
+	var id [16]byte
+	var units int64
+	_, err = pgx.ForEachRow(rows, []any{&id, &units}, func() error {
+		c.Calls, c.Units = c.Calls+1, c.Units+units
+		_, err := hash.Write(id[:])
+		return err
+	})
+	if err != nil {
+		return Counted{}, fmt.Errorf("count billable usage: %w", err)
+	}
+	c.Hash = hex.EncodeToString(hash.Sum(nil))
+	return c, nil
+}
+
+// CountSoFar counts the billable calls that have arrived of a subscription in
+// [from, to), without a hash. Whole hours come from the roll-ups, which are
+// exact; single calls are only looked at before the first and after the last.
+func CountSoFar(ctx context.Context, tx pgx.Tx, subscription uuid.UUID, from, to time.Time) (c Counted, err error) {
+	first, last := from.Add(time.Hour-1).Truncate(time.Hour), to.Truncate(time.Hour)
+	if !first.Before(last) {
+		first, last = to, to
+	}
+	err = tx.QueryRow(ctx, `
+		SELECT coalesce(sum(calls), 0)::bigint, coalesce(sum(units), 0)::bigint FROM (
+			SELECT billable_calls AS calls, billable_units AS units FROM usage_hourly WHERE subscription_id = $1 AND hour >= $4 AND hour < $5
+			UNION ALL SELECT 1, units FROM usage_events WHERE billable AND subscription_id = $1 AND at >= $2 AND at < $4
+			UNION ALL SELECT 1, units FROM usage_events WHERE billable AND subscription_id = $1 AND at >= $5 AND at < $3) counted`,
+		subscription, from, to, first, last).Scan(&c.Calls, &c.Units)
+	if err != nil {
+		return c, fmt.Errorf("count usage so far: %w", err)
 	}
 	return c, nil
 }
@@ -120,20 +154,19 @@ type DayFilter struct {
 	Key     uuid.UUID
 }
 
-// BillableCalls lists the single calls of a set of usage, oldest first. most 0 lists all.
-func BillableCalls(ctx context.Context, tx pgx.Tx, b Bounds, f DayFilter, offset, most int) ([]Call, error) {
+// BillableCalls lists single calls of a set of usage, oldest first: those after
+// the given one, which the zero call is before all of.
+func BillableCalls(ctx context.Context, tx pgx.Tx, b Bounds, f DayFilter, after Call, offset, most int) ([]Call, error) {
 	if !f.Day.IsZero() {
 		b.From, b.To = later(b.From, f.Day), earlier(b.To, f.Day.AddDate(0, 0, 1))
 	}
-	var limit *int
-	if most > 0 {
-		limit = &most
-	}
+	b.From = later(b.From, after.At)
 	rows, err := tx.Query(ctx, `
 		SELECT`+callColumns+` FROM (
 			SELECT * FROM usage_events WHERE billable AND`+inBounds+`
-			AND ($6::uuid = $8::uuid OR version_id = $6::uuid) AND ($7::uuid = $8::uuid OR key_id = $7::uuid) ORDER BY at, request_id OFFSET $9 LIMIT $10) e`+callJoins+`
-		ORDER BY e.at, e.request_id`, b.args(f.Version, f.Key, uuid.Nil, offset, limit)...)
+			AND ($6::uuid = $8::uuid OR version_id = $6::uuid) AND ($7::uuid = $8::uuid OR key_id = $7::uuid) AND (at, request_id) > ($9, $10)
+			ORDER BY at, request_id OFFSET $11 LIMIT $12) e`+callJoins+`
+		ORDER BY e.at, e.request_id`, b.args(f.Version, f.Key, uuid.Nil, after.At, after.RequestID, offset, most)...)
 	if err != nil {
 		return nil, fmt.Errorf("calls of a line: %w", err)
 	}

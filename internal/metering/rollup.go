@@ -21,7 +21,7 @@ type sumKey struct {
 	status                                          int16
 }
 
-type sums struct{ calls, billable, units, in, out, duration int64 }
+type sums struct{ calls, billable, billableUnits, units, in, out, duration int64 }
 
 func rollUp(ctx context.Context, tx pgx.Tx, _ int64, records []spool.Record) error {
 	totals := map[sumKey]*sums{}
@@ -40,13 +40,14 @@ func rollUp(ctx context.Context, tx pgx.Tx, _ int64, records []spool.Record) err
 		t := totals[k]
 		batch.Queue(`
 			INSERT INTO usage_hourly AS u (hour, org_id, application_id, subscription_id, key_id, version_id, operation_id, mode, status,
-				calls, billable_calls, units, bytes_in, bytes_out, duration_us)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+				calls, billable_calls, billable_units, units, bytes_in, bytes_out, duration_us)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 			ON CONFLICT (subscription_id, hour, key_id, operation_id, mode, status) DO UPDATE SET
-				calls = u.calls + excluded.calls, billable_calls = u.billable_calls + excluded.billable_calls, units = u.units + excluded.units,
+				calls = u.calls + excluded.calls, billable_calls = u.billable_calls + excluded.billable_calls,
+				billable_units = u.billable_units + excluded.billable_units, units = u.units + excluded.units,
 				bytes_in = u.bytes_in + excluded.bytes_in, bytes_out = u.bytes_out + excluded.bytes_out, duration_us = u.duration_us + excluded.duration_us`,
 			time.Unix(k.hour, 0).UTC(), k.org, k.application, k.subscription, k.key, k.vers, k.oper, k.mode, k.status,
-			t.calls, t.billable, t.units, t.in, t.out, t.duration)
+			t.calls, t.billable, t.billableUnits, t.units, t.in, t.out, t.duration)
 	}
 	return send(ctx, tx, batch, "roll up")
 }
@@ -55,6 +56,7 @@ func (t *sums) add(r *spool.Record) {
 	t.calls++
 	if r.Flags&spool.FlagBillable != 0 {
 		t.billable++
+		t.billableUnits += int64(r.Units)
 	}
 	t.units += int64(r.Units)
 	t.in += int64(r.BytesIn)

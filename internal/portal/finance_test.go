@@ -128,6 +128,22 @@ func TestALineLeadsToExactlyItsCalls(t *testing.T) {
 	}
 }
 
+func TestAFileOfCallsHasEachOnceHoweverManyThereAre(t *testing.T) {
+	t.Parallel()
+	w, _, invoice := billed(t)
+	w.exec(`INSERT INTO usage_events SELECT gen_random_uuid(), batch_id, at, org_id, application_id, subscription_id, key_id, version_id, operation_id, mode, method, path, status,
+		billable, complete, units, bytes_in, bytes_out, duration_us, upstream_us FROM (SELECT * FROM usage_events WHERE billable LIMIT 1) e, generate_series(1, 4500)`) // all at one moment
+	line := "/finance/lines/" + w.id(`SELECT id FROM invoice_lines WHERE invoice_id = $1 AND kind = 'usage'`, invoice).String()
+	rows := strings.Split(strings.TrimSpace(w.staff("finance").get(line+"/calls.csv").expect(http.StatusOK, "").body), "\n")
+	once := map[string]bool{}
+	for _, row := range rows[1:] {
+		once[row[:36]] = true
+	}
+	if len(rows) != 4671 || len(once) != 4670 {
+		t.Errorf("%d rows, %d calls", len(rows), len(once))
+	}
+}
+
 func TestReconciliationIsGreenAndTurnsRed(t *testing.T) {
 	t.Parallel()
 	w, _, invoice := billed(t)

@@ -2,8 +2,10 @@ package portal
 
 import (
 	"context"
+
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -35,7 +37,12 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		ctx = context.WithValue(ctx, keyFailed, new(bool))
 		rec := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
 		defer func() {
-			if p := recover(); p != nil {
+			p := recover()
+			if err, cut := p.(error); cut && errors.Is(err, http.ErrAbortHandler) {
+				s.logger.Warn("an answer was cut short", "request_id", id, "error", err)
+				panic(http.ErrAbortHandler) // the server closes the connection
+			}
+			if p != nil {
 				s.logger.Error("panic", "request_id", id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 				if !rec.wrote {
 					http.Error(rec, "Something went wrong on our side. Request id: "+id, http.StatusInternalServerError)

@@ -40,7 +40,7 @@ func (v viewer) invoice(i invoice, cus customer) obj {
 		"receipt_number": nil, "rendering": nil, "shipping_cost": nil, "shipping_details": nil,
 		"starting_balance": i.StartingBalance, "statement_descriptor": nil, "status": i.Status,
 		"status_transitions": obj{
-			"finalized_at": unix(i.FinalizedAt), "marked_uncollectible_at": nil,
+			"finalized_at": unix(i.FinalizedAt), "marked_uncollectible_at": unix(i.WrittenOffAt),
 			"paid_at": unix(i.PaidAt), "voided_at": unix(i.VoidedAt),
 		},
 		"subtotal": i.Subtotal, "subtotal_excluding_tax": i.Subtotal, "test_clock": nil,

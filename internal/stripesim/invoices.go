@@ -11,7 +11,7 @@ const maxInvoiceItems = 250
 type invoice struct {
 	ID               string
 	Created          int64
-	Status           string // draft, open, paid, void
+	Status           string // draft, open, paid, void, uncollectible
 	Customer         string
 	Currency         string
 	CollectionMethod string
@@ -38,6 +38,7 @@ type invoice struct {
 	FinalizedAt      int64
 	PaidAt           int64
 	VoidedAt         int64
+	WrittenOffAt     int64
 }
 
 func (i invoice) recordID() string { return i.ID }
@@ -275,7 +276,7 @@ func voidInvoice(c *call) (obj, *apiError) {
 	if !ok {
 		return nil, missing("invoice", c.id)
 	}
-	if inv.Status != "open" {
+	if inv.Status != "open" && inv.Status != "uncollectible" {
 		return nil, notEditable("You can only void open invoices. This one is " + inv.Status + ".")
 	}
 	if pi, ok := find[paymentIntent](c.tx, inv.PaymentIntent); ok {
@@ -286,6 +287,22 @@ func voidInvoice(c *call) (obj, *apiError) {
 	c.put(inv)
 	out := c.invoiceView(inv)
 	c.emit("invoice.voided", out)
+	return out, nil
+}
+
+// markUncollectible writes an open invoice off. It can still be paid.
+func markUncollectible(c *call) (obj, *apiError) {
+	inv, ok := find[invoice](c.tx, c.id)
+	if !ok {
+		return nil, missing("invoice", c.id)
+	}
+	if inv.Status != "open" {
+		return nil, notEditable("You can only mark open invoices as uncollectible. This one is " + inv.Status + ".")
+	}
+	inv.Status, inv.WrittenOffAt = "uncollectible", c.now
+	c.put(inv)
+	out := c.invoiceView(inv)
+	c.emit("invoice.marked_uncollectible", out)
 	return out, nil
 }
 

@@ -50,6 +50,8 @@ func endpoints() map[string]endpoint {
 		"POST /v1/invoices/{id}/pay":      {payInvoice, payParams},
 		"POST /v1/invoices/{id}/void":     {voidInvoice, nil},
 
+		"POST /v1/invoices/{id}/mark_uncollectible": {markUncollectible, nil},
+
 		"GET /v1/invoiceitems":         {listInvoiceItems, paging("customer", "invoice", "pending")},
 		"POST /v1/invoiceitems":        {createInvoiceItem, itemParams},
 		"GET /v1/invoiceitems/{id}":    {getInvoiceItem, nil},

@@ -38,7 +38,7 @@ func (s *Service) Choose(ctx context.Context, in Choice) (sub Subscription, err 
 		if err := tx.Exec(`SELECT 1 FROM applications WHERE id = ? FOR UPDATE`, in.Application).Error; err != nil {
 			return err
 		}
-		if err := refuseOverlap(tx, in); err != nil {
+		if err := refuseOverlap(tx, Subscription{ApplicationID: in.Application, ProductID: in.Product}, s.clock.Now()); err != nil {
 			return err
 		}
 		var same int64
@@ -56,22 +56,6 @@ func (s *Service) Choose(ctx context.Context, in Choice) (sub Subscription, err 
 		return tx.Create(&sub).Error
 	})
 	return sub, err
-}
-
-// free is the condition that subscription s is on terms that charge nothing.
-// Such a subscription gives way to another to the same API versions.
-const free = `EXISTS (SELECT FROM plan_versions v WHERE v.id = s.plan_version_id AND v.recurring_fee = 0 AND NOT EXISTS (SELECT FROM price_components c WHERE c.plan_version_id = v.id))`
-
-func refuseOverlap(tx *postgres.Tx, in Choice) error {
-	var name string
-	err := tx.Raw(`
-		SELECT p.name FROM subscriptions s JOIN product_versions have ON have.product_id = s.product_id
-		JOIN product_versions want ON want.version_id = have.version_id AND want.product_id = ? JOIN products p ON p.id = s.product_id
-		WHERE s.application_id = ? AND s.state IN ('active', 'unpaid') AND NOT `+free+` LIMIT 1`, in.Product, in.Application).Scan(&name).Error
-	if err == nil && name != "" {
-		err = problem.Conflict("This application already has a subscription to %s. End that one first, or use another application.", name)
-	}
-	return err
 }
 
 // SetCheckout notes the Checkout session that a pending subscription waits for.
@@ -102,31 +86,6 @@ func (s *Service) find(ctx context.Context, where string, arg any) (sub Subscrip
 	return sub, err
 }
 
-// Begin gives a pending subscription its first billing period, from now, unless
-// it has one that began less than stale ago. It stays pending until Activate.
-func (s *Service) Begin(ctx context.Context, id uuid.UUID, loc *time.Location, stale time.Duration) (sub Subscription, err error) {
-	err = s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
-		if sub, err = s.lock(tx, id); err != nil || sub.State != Pending {
-			return err
-		}
-		if sub.PeriodStart != nil && s.clock.Now().Sub(*sub.PeriodStart) < stale {
-			return nil
-		}
-		if err := tx.Exec(`DELETE FROM billing_periods WHERE subscription_id = ?`, id).Error; err != nil {
-			return err
-		}
-		now := s.clock.Now().Truncate(time.Second)
-		sub.AnchorDay = now.In(loc).Day()
-		p := period.From(now, sub.AnchorDay, loc)
-		sub.PeriodStart, sub.PeriodEnd = &p.Start, &p.End
-		if err := tx.Exec(`UPDATE subscriptions SET anchor_day = ?, period_start = ?, period_end = ? WHERE id = ?`, sub.AnchorDay, p.Start, p.End, id).Error; err != nil {
-			return err
-		}
-		return addPeriod(tx, sub, 1, p)
-	})
-	return sub, err
-}
-
 func addPeriod(tx *postgres.Tx, sub Subscription, number int, p period.Period) error {
 	return tx.Exec(`INSERT INTO billing_periods (subscription_id, org_id, number, starts_at, ends_at, plan_version_id) VALUES (?, ?, ?, ?, ?, ?)`,
 		sub.ID, sub.OrgID, number, p.Start, p.End, sub.PlanVersionID).Error
@@ -140,48 +99,34 @@ func (s *Service) lock(tx *postgres.Tx, id uuid.UUID) (sub Subscription, err err
 	return sub, err
 }
 
-// Activate lets calls through: the fees in advance are paid, or there are none.
-func (s *Service) Activate(ctx context.Context, id uuid.UUID) error {
-	return s.setState(ctx, id, Active, Pending, Unpaid)
-}
-
 // Suspend refuses calls until what is owed is paid.
 func (s *Service) Suspend(ctx context.Context, id uuid.UUID) error {
-	return s.setState(ctx, id, Unpaid, Active)
+	return s.moveFrom(ctx, id, Active, Unpaid)
 }
 
-// setState moves a subscription to state from one of the given states; from any
-// other it is left as it is.
-func (s *Service) setState(ctx context.Context, id uuid.UUID, state string, from ...string) error {
-	err := s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
-		if state == Active {
-			if err := s.giveWay(tx, id); err != nil {
-				return err
-			}
-		}
-		res := tx.Exec(`UPDATE subscriptions SET state = ? WHERE id = ? AND state IN ? AND period_start IS NOT NULL`, state, id, from)
-		if res.Error != nil || res.RowsAffected == 0 {
-			return res.Error
-		}
+// Resume ends a suspension: nothing is owed any more. It begins nothing.
+func (s *Service) Resume(ctx context.Context, id uuid.UUID) error {
+	return s.moveFrom(ctx, id, Unpaid, Active)
+}
+
+func (s *Service) moveFrom(ctx context.Context, id uuid.UUID, from, to string) error {
+	return s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
 		sub, err := s.lock(tx, id)
 		if err != nil {
 			return err
 		}
-		return audit.Write(ctx, tx, s.clock.Now(), audit.Event{Org: sub.OrgID, Action: "subscription." + state, Object: "subscription", ID: id.String()})
+		return s.move(ctx, tx, sub, to, from)
 	})
-	if postgres.IsDuplicate(err) {
-		return problem.Conflict("This application already has a subscription to this product.")
-	}
-	return err
 }
 
-// giveWay ends the free subscriptions that the one about to begin replaces.
-func (s *Service) giveWay(tx *postgres.Tx, id uuid.UUID) error {
-	return tx.Exec(`
-		UPDATE subscriptions s SET state = 'ended', ended_at = ? FROM subscriptions next
-		WHERE next.id = ? AND next.state = 'pending' AND s.application_id = next.application_id AND s.id <> next.id AND s.state = 'active' AND `+free+`
-			AND EXISTS (SELECT FROM product_versions have JOIN product_versions want ON want.version_id = have.version_id
-				WHERE have.product_id = s.product_id AND want.product_id = next.product_id)`, s.clock.Now(), id).Error
+// move takes a locked subscription to state from one of the given states; from
+// any other it is left as it is.
+func (s *Service) move(ctx context.Context, tx *postgres.Tx, sub Subscription, state string, from ...string) error {
+	res := tx.Exec(`UPDATE subscriptions SET state = ? WHERE id = ? AND state IN ? AND period_start IS NOT NULL`, state, sub.ID, from)
+	if res.Error != nil || res.RowsAffected == 0 {
+		return res.Error
+	}
+	return audit.Write(ctx, tx, s.clock.Now(), audit.Event{Org: sub.OrgID, Action: "subscription." + state, Object: "subscription", ID: sub.ID.String()})
 }
 
 // CancelAtEnd ends the subscription when its present period ends, or takes that back.
@@ -199,10 +144,11 @@ func (s *Service) CancelAtEnd(ctx context.Context, actor, org, id uuid.UUID, can
 	})
 }
 
-// List returns an organization's subscriptions, pending ones left out, newest first.
+// List returns an organization's subscriptions, newest first; those that have
+// not begun, or ended before they did, are left out.
 func (s *Service) List(ctx context.Context, org uuid.UUID) (out []Listed, err error) {
 	err = s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
-		return tx.Raw(listed+`WHERE s.org_id = ? AND s.state <> 'pending' ORDER BY s.created_at DESC LIMIT 200`, org).Scan(&out).Error
+		return tx.Raw(listed+`WHERE s.org_id = ? AND s.state <> 'pending' AND s.period_start IS NOT NULL ORDER BY s.created_at DESC LIMIT 200`, org).Scan(&out).Error
 	})
 	return out, err
 }
@@ -275,11 +221,14 @@ func (s *Service) end(ctx context.Context, tx *postgres.Tx, sub Subscription) er
 
 // DuePeriods lists periods that ended before the given moment and are not yet
 // closed, oldest first, those that come after the given one; the zero period is
-// before all. What was never paid for in advance is never due.
+// before all. A period is due once its subscription has moved on from it or has
+// ended: before that it is not known whether another follows, with a fee. What
+// was never paid for in advance is never due.
 func (s *Service) DuePeriods(ctx context.Context, endedBefore time.Time, after BillingPeriod, most int) (out []BillingPeriod, err error) {
 	err = s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
 		return tx.Raw(`SELECT b.* FROM billing_periods b JOIN subscriptions s ON s.id = b.subscription_id
-			WHERE b.closed_batch IS NULL AND b.ends_at <= ? AND s.state <> 'pending' AND (b.ends_at, b.subscription_id) > (?, ?)
+			WHERE b.closed_batch IS NULL AND b.ends_at <= ? AND s.state <> 'pending' AND (s.state = 'ended' OR s.period_start >= b.ends_at)
+			AND (b.ends_at, b.subscription_id) > (?, ?)
 			ORDER BY b.ends_at, b.subscription_id LIMIT ?`, endedBefore, after.EndsAt, after.SubscriptionID, most).Scan(&out).Error
 	})
 	return out, err

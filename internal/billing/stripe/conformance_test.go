@@ -218,6 +218,10 @@ func lookAtEverything(t *testing.T, a *simtest.Account, version string) {
 		item := first("/v1/invoiceitems", "invoice="+inv)
 		get("/v1/invoiceitems/"+item, "expand[]=invoice")
 	}
+	paid := first("/v1/invoices", "status=paid")
+	if status, out := a.API("POST", "/v1/credit_notes", "invoice="+paid+"&amount=234&refund_amount=234", "Stripe-Version", version); status != 200 {
+		t.Fatalf("credit note: %d %v", status, out)
+	}
 	first("/v1/credit_notes", "")
 	refund := first("/v1/refunds", "")
 	expanded := get("/v1/refunds/"+refund, "expand[]=charge&expand[]=payment_intent.latest_charge")
@@ -281,8 +285,6 @@ func TestClientUnderstandsStripesOwnMock(t *testing.T) {
 					t.Errorf("%+v, %v", inv, err)
 				}
 			}
-			_, err = c.Refund(ctx, stripe.RefundInput{InvoiceID: inv.ID, Amount: 5, OurCreditNoteID: "n", IdempotencyKey: "h"})
-			must(t, err)
 		})
 	}
 }

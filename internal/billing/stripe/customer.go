@@ -3,6 +3,7 @@ package stripe
 import (
 	"context"
 	"maps"
+	"time"
 
 	stripego "github.com/stripe/stripe-go/v76"
 )
@@ -12,7 +13,6 @@ const (
 	metaInvoice      = "tollgate_invoice"
 	metaNumber       = "tollgate_invoice_number"
 	metaLine         = "tollgate_line"
-	metaCreditNote   = "tollgate_credit_note"
 )
 
 // CustomerInput is who will be billed.
@@ -131,7 +131,10 @@ type SetupResult struct {
 	CustomerID string
 	// PaymentMethod is empty unless Status is SetupComplete.
 	PaymentMethod PaymentMethod
-	Metadata      map[string]string
+	// CardAt tells completed pages apart by age: when the card was stored, or
+	// when the page was opened if it names a card that was stored before.
+	CardAt   time.Time
+	Metadata map[string]string
 }
 
 // SetupResult fetches a Checkout page anew, so that a return page can trust
@@ -153,6 +156,7 @@ func (c *Client) SetupResult(ctx context.Context, sessionID string) (SetupResult
 	}
 	if si := s.SetupIntent; out.Status == SetupComplete && si != nil && si.PaymentMethod != nil {
 		out.PaymentMethod = paymentMethod(si.PaymentMethod)
+		out.CardAt = time.Unix(max(s.Created, si.PaymentMethod.Created), 0).UTC()
 	}
 	return out, nil
 }

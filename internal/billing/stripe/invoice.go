@@ -21,30 +21,17 @@ const (
 // Invoice is Stripe's view of an invoice, amounts in minor units. Only
 // members are read that mean the same in old and current API versions.
 type Invoice struct {
-	ID              string
-	Number          string // Stripe's, empty for drafts
-	Status          InvoiceStatus
-	Currency        string // lower case
-	Subtotal        int64  // Σ items
-	Total           int64
-	AmountDue       int64
-	AmountPaid      int64
-	AmountRemaining int64
-	HostedURL       string
-	PDFURL          string
-	Metadata        map[string]string
+	ID         string
+	Number     string // Stripe's, empty for drafts
+	Status     InvoiceStatus
+	Currency   string // lower case
+	Subtotal   int64  // Σ items
+	Total      int64
+	AmountPaid int64
 }
 
-// OurID is the id of our invoice that this one stands for.
-func (i Invoice) OurID() string { return i.Metadata[metaInvoice] }
-
 func invoiceOf(i *stripego.Invoice) Invoice {
-	return Invoice{
-		ID: i.ID, Number: i.Number, Status: InvoiceStatus(i.Status), Currency: string(i.Currency),
-		Subtotal: i.Subtotal, Total: i.Total, AmountDue: i.AmountDue,
-		AmountPaid: i.AmountPaid, AmountRemaining: i.AmountRemaining,
-		HostedURL: i.HostedInvoiceURL, PDFURL: i.InvoicePDF, Metadata: i.Metadata,
-	}
+	return Invoice{ID: i.ID, Number: i.Number, Status: InvoiceStatus(i.Status), Currency: string(i.Currency), Subtotal: i.Subtotal, Total: i.Total, AmountPaid: i.AmountPaid}
 }
 
 func invoiceResult(i *stripego.Invoice, err error) (Invoice, error) {
@@ -56,13 +43,12 @@ func invoiceResult(i *stripego.Invoice, err error) (Invoice, error) {
 
 // InvoiceInput is a new, empty draft.
 type InvoiceInput struct {
-	CustomerID      string
-	Currency        string
-	OurInvoiceID    string
-	OurNumber       string
-	Description     string
-	PaymentMethodID string // empty: the customer's default
-	IdempotencyKey  string
+	CustomerID     string
+	Currency       string
+	OurInvoiceID   string
+	OurNumber      string
+	Description    string
+	IdempotencyKey string
 }
 
 // CreateInvoice makes a draft that stays one until Finalize: it takes up no
@@ -78,9 +64,6 @@ func (c *Client) CreateInvoice(ctx context.Context, in InvoiceInput) (Invoice, e
 	if err == nil && in.OurInvoiceID == "" {
 		err = invalid("our_invoice_id", "an invoice needs our id")
 	}
-	if err == nil && in.PaymentMethodID != "" {
-		err = checkID("payment_method", "pm_", in.PaymentMethodID)
-	}
 	if err != nil {
 		return Invoice{}, err
 	}
@@ -90,7 +73,6 @@ func (c *Client) CreateInvoice(ctx context.Context, in InvoiceInput) (Invoice, e
 		CollectionMethod:            stripego.String(string(stripego.InvoiceCollectionMethodChargeAutomatically)),
 		PendingInvoiceItemsBehavior: stripego.String("exclude"),
 		Description:                 optional(in.Description),
-		DefaultPaymentMethod:        optional(in.PaymentMethodID),
 		Metadata:                    meta,
 	}))
 }

@@ -6,7 +6,7 @@ import (
 	stripego "github.com/stripe/stripe-go/v76"
 )
 
-// MaxItems is how many items Stripe takes on one invoice.
+// MaxItems is how many items Stripe takes on one invoice. Callers keep to it.
 const MaxItems = 250
 
 // ItemInput is one line of a draft.
@@ -60,39 +60,4 @@ func (c *Client) FindItem(ctx context.Context, invoiceID, lineID string) (itemID
 		}
 	}
 	return "", false, wrap(it.Err())
-}
-
-// RefundInput gives back a part of what a paid invoice took.
-type RefundInput struct {
-	InvoiceID       string
-	Amount          int64 // minor units, positive
-	OurCreditNoteID string
-	Memo            string // shown to the customer
-	IdempotencyKey  string
-}
-
-// Refund books a credit note on a paid invoice and sends its amount back to
-// the card. It returns the credit note's id, cn_…. (Refunds by charge would
-// need members that current API versions took from invoices.)
-func (c *Client) Refund(ctx context.Context, in RefundInput) (string, error) {
-	p, err := write(ctx, in.IdempotencyKey)
-	meta := map[string]string{metaCreditNote: in.OurCreditNoteID}
-	err = firstError(err, checkID("invoice", "in_", in.InvoiceID), checkText("memo", in.Memo), checkMetadata(meta))
-	if err == nil && in.Amount <= 0 {
-		err = invalid("amount", "a refund must be positive")
-	}
-	if err == nil && in.OurCreditNoteID == "" {
-		err = invalid("our_credit_note_id", "a refund needs our credit note's id")
-	}
-	if err != nil {
-		return "", err
-	}
-	note, err := c.api.CreditNotes.New(&stripego.CreditNoteParams{
-		Params: p, Invoice: stripego.String(in.InvoiceID), Amount: stripego.Int64(in.Amount),
-		RefundAmount: stripego.Int64(in.Amount), Memo: optional(in.Memo), Metadata: meta,
-	})
-	if err != nil {
-		return "", wrap(err)
-	}
-	return note.ID, nil
 }

@@ -118,7 +118,6 @@ func (c Config) GoString() string { return c.String() }
 type Client struct {
 	api           *client.API
 	webhookSecret string
-	live          bool
 }
 
 // New makes a client. hc gives the transport and timeout (nil: defaults); it
@@ -143,11 +142,8 @@ func New(cfg Config, hc *http.Client) (*Client, error) {
 	})
 	// All three, or the SDK fills the others from its global defaults.
 	api := client.New(cfg.SecretKey, &stripego.Backends{API: backend, Connect: backend, Uploads: backend})
-	return &Client{api: api, webhookSecret: cfg.WebhookSecret, live: cfg.live()}, nil
+	return &Client{api: api, webhookSecret: cfg.WebhookSecret}, nil
 }
-
-// LiveMode reports whether real money moves.
-func (c *Client) LiveMode() bool { return c.live }
 
 func httpClient(hc *http.Client, version string) *http.Client {
 	var out http.Client

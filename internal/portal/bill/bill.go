@@ -48,6 +48,9 @@ func Reason(i invoices.Invoice, loc *time.Location, staff bool) string {
 	if i.State == invoices.Held && staff {
 		return i.HoldReason
 	}
+	if i.State == invoices.Paid && staff {
+		return i.Failure
+	}
 	if i.State != invoices.Open || i.Failure == "" {
 		return ""
 	}

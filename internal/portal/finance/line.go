@@ -1,6 +1,7 @@
 package finance
 
 import (
+	"io"
 	"net/url"
 	"time"
 
@@ -205,9 +206,12 @@ func (f *Finance) LineCallsCSV(r *request.Request) error {
 		return err
 	}
 	filter, _ := narrowed(r)
-	calls, err := f.callsOf(r, line, filter, 0, 0)
-	if err != nil {
-		return err
-	}
-	return r.Download(doc.Name()+"-calls.csv", csvType, invoices.CallsCSV(calls))
+	return r.Stream(doc.Name()+"-calls.csv", csvType, func(w io.Writer) error {
+		return invoices.WriteCalls(w, func(row func(metering.Call) error) error {
+			if line.Kind == invoices.Recurring {
+				return nil // a fee has none
+			}
+			return f.Invoices.EachCall(r.Ctx(), line, filter, row)
+		})
+	})
 }

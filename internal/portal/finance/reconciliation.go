@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"tollgate/internal/billing"
+	"tollgate/internal/invoices"
 	"tollgate/internal/portal/format"
 	"tollgate/internal/portal/paging"
 	"tollgate/internal/portal/request"
@@ -32,7 +33,7 @@ func (f *Finance) Reconciliation(r *request.Request) error {
 	}
 	agree := int64(0)
 	for _, row := range rows {
-		if row.UnitsHold() && row.MoneyHolds() {
+		if row.Agrees() {
 			agree++
 		}
 		props.Rows = append(props.Rows, reconciled(row))
@@ -51,24 +52,42 @@ func reconciled(r billing.Reconciled) page.ReconciliationRow {
 	if r.Closed {
 		state = "closed"
 	}
-	row := page.ReconciliationRow{Customer: r.Customer + ", " + r.Plan, Period: format.Period(r.Start.UTC(), r.End.UTC()) + ", " + state, OK: r.UnitsHold() && r.MoneyHolds()}
+	row := page.ReconciliationRow{Customer: r.Customer + ", " + r.Plan, Period: format.Period(r.Start.UTC(), r.End.UTC()) + ", " + state, OK: r.Agrees()}
 	address := ""
-	if r.Invoice != nil {
-		address = "/finance/invoices/" + r.Invoice.String()
+	if len(r.Invoices) > 0 {
+		address = invoiceURL(r.Invoices[len(r.Invoices)-1])
 	}
-	excluded := r.Units.Test + r.Units.Unanswered
+	excluded, billed := r.Units.Test+r.Units.Unanswered, "billable = invoiced + open"
+	if r.Voided > 0 {
+		billed = "billable = invoiced + voided + open"
+	}
 	row.Identities = []page.IdentityRow{
 		units("received = billable + test + unanswered", r.Units.Received, r.Units.Billable+excluded, "", "some calls have no reason to be billed or not"),
-		units("billable = invoiced + open", r.Units.Billable, r.Invoiced+r.Open, address, "recompute the usage lines of the invoice to see what changed"),
+		units(billed, r.Units.Billable, r.Invoiced+r.Voided+r.Open, address, "recompute the usage lines of the invoice to see what changed"),
 	}
-	if r.Invoice == nil {
-		return row
-	}
-	row.Identities = append(row.Identities, money("sum of the lines = "+r.InvoiceName, r.Lines, r.Total, r.Currency, address, "a line was changed after the total was stored"))
-	if r.StripeSubtotal != nil {
-		row.Identities = append(row.Identities, money(r.InvoiceName+" = Stripe's subtotal", r.Total, *r.StripeSubtotal, r.Currency, address, "a line is missing or twice at Stripe; nothing was finalized"))
+	for _, i := range r.Invoices {
+		row.Identities = append(row.Identities, sums(i)...)
 	}
 	return row
+}
+
+func invoiceURL(i billing.ReconciledInvoice) string { return "/finance/invoices/" + i.ID.String() }
+
+// sums are what must be equal of one invoice: our lines, its total, Stripe's
+// sum once it is issued, and the payment once it is paid.
+func sums(i billing.ReconciledInvoice) []page.IdentityRow {
+	address := invoiceURL(i)
+	out := []page.IdentityRow{money("sum of the lines = "+i.Name, i.Lines, i.Total, i.Currency, address, "a line was changed after the total was stored")}
+	switch {
+	case i.StripeSubtotal != nil:
+		out = append(out, money(i.Name+" = Stripe's subtotal", i.Total, *i.StripeSubtotal, i.Currency, address, "a line is missing or twice at Stripe; nothing was finalized"))
+	case i.Issued:
+		out = append(out, page.IdentityRow{Name: i.Name + " = Stripe's subtotal", Left: format.Money(i.Total, i.Currency), Right: "unknown", URL: address, Cause: "Stripe's sum was never stored"})
+	}
+	if i.State == invoices.Paid {
+		out = append(out, money(i.Name+" = paid", i.Total, i.Paid, i.Currency, address, "Stripe took another amount, or carries the rest on the customer's balance"))
+	}
+	return out
 }
 
 func units(name string, left, right int64, url, cause string) page.IdentityRow {

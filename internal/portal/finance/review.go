@@ -95,7 +95,7 @@ func compare(i invoices.Invoice, lines []invoices.Line) []page.CompareRow {
 	return rows
 }
 
-var actions = map[string]string{"invoice.approve": "Approved", "invoice.hold": "Held", "invoice.paid": "Paid"}
+var actions = map[string]string{"invoice.approve": "Approved", "invoice.hold": "Held", "invoice.paid": "Paid", "invoice.void": "Voided"}
 
 func timeline(doc invoices.Document, history []audit.Entry, now time.Time) []page.TimelineRow {
 	loc := bill.Zone(doc.TimeZone)

@@ -4,9 +4,12 @@
 package request
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -174,9 +177,48 @@ func (r *Request) JSON(status int, v any) error {
 
 // Download answers with a file to save.
 func (r *Request) Download(name, contentType string, body []byte) error {
-	r.Header().Set("Content-Disposition", `attachment; filename="`+strings.Map(plainName, name)+`"`)
+	r.attach(name)
 	r.gin.Data(http.StatusOK, contentType, body)
 	return nil
+}
+
+func (r *Request) attach(name string) {
+	r.Header().Set("Content-Disposition", `attachment; filename="`+strings.Map(plainName, name)+`"`)
+}
+
+// Stream answers with a file that is sent while it is written. If writing fails
+// before anything was sent, the error is answered; after that the connection is
+// cut, so that nobody takes half a file for the whole.
+func (r *Request) Stream(name, contentType string, write func(io.Writer) error) error {
+	out := &stream{start: func() io.Writer {
+		r.attach(name)
+		r.Header().Set("Content-Type", contentType)
+		r.gin.Status(http.StatusOK)
+		return r.gin.Writer
+	}}
+	buffered := bufio.NewWriterSize(out, 32<<10)
+	err := write(buffered)
+	if err == nil {
+		err = buffered.Flush()
+	}
+	if err != nil && out.to != nil {
+		panic(fmt.Errorf("%w: %w", http.ErrAbortHandler, err))
+	}
+	return err
+}
+
+// stream starts the answer with its first byte.
+type stream struct {
+	start func() io.Writer
+	to    io.Writer
+}
+
+// Write implements io.Writer.
+func (s *stream) Write(p []byte) (int, error) {
+	if s.to == nil {
+		s.to = s.start()
+	}
+	return s.to.Write(p)
 }
 
 func plainName(c rune) rune {
