@@ -2,6 +2,7 @@ package portal
 
 import (
 	"net/http"
+	"slices"
 
 	p "tollgate/internal/permissions"
 	"tollgate/internal/portal/account"
@@ -30,15 +31,25 @@ type Screens struct {
 
 // Routes is the whole map of the portal: each address with the permission that
 // it needs.
-func (s Screens) Routes() []Route { //nolint:funlen // one map, read from top to bottom
-	get := func(path string, needs p.Permission, h func(*request.Request) error) Route {
-		return Route{http.MethodGet, path, needs, h}
+func (s Screens) Routes() []Route {
+	routes := slices.Concat(s.accountRoutes(), s.siteRoutes(), s.consoleRoutes(), s.studioRoutes(), s.financeRoutes(), s.opsRoutes(), s.apiRoutes())
+	if s.Clock != nil {
+		routes = append(routes, get("/demo/clock", p.MoveClock, s.Clock.Page), post("/demo/clock", p.MoveClock, s.Clock.Move))
 	}
-	post := func(path string, needs p.Permission, h func(*request.Request) error) Route {
-		return Route{http.MethodPost, path, needs, h}
-	}
-	routes := []Route{
-		// the way in and out
+	return routes
+}
+
+func get(path string, needs p.Permission, h request.Handler) Route {
+	return Route{http.MethodGet, path, needs, h}
+}
+
+func post(path string, needs p.Permission, h request.Handler) Route {
+	return Route{http.MethodPost, path, needs, h}
+}
+
+// accountRoutes are the way in and out, and one's own account.
+func (s Screens) accountRoutes() []Route {
+	return []Route{
 		get("/login", p.Public, s.Auth.LoginForm),
 		post("/login", p.Public, s.Auth.Login),
 		get("/signup", p.Public, s.Auth.SignUpForm),
@@ -47,8 +58,12 @@ func (s Screens) Routes() []Route { //nolint:funlen // one map, read from top to
 		get("/account", p.SignedIn, s.Account.Show),
 		post("/account/password", p.SignedIn, s.Account.ChangePassword),
 		post("/account/organization", p.ManageOrganization, s.Account.ChangeOrganization),
+	}
+}
 
-		// site
+// siteRoutes are what anybody may read.
+func (s Screens) siteRoutes() []Route {
+	return []Route{
 		get("/", p.Public, s.Site.Landing),
 		get("/apis", p.Public, s.Site.APIs),
 		get("/apis/:api", p.Public, s.Site.API),
@@ -62,8 +77,12 @@ func (s Screens) Routes() []Route { //nolint:funlen // one map, read from top to
 		get("/problems/:code", p.Public, s.Site.Problem),
 		get("/search/suggest", p.Public, s.Site.Suggest),
 		get("/-/components", p.SeeComponents, s.Site.Components),
+	}
+}
 
-		// console
+// consoleRoutes are a customer's pages.
+func (s Screens) consoleRoutes() []Route {
+	return []Route{
 		get("/console", p.ReadOwn, s.Console.Dashboard),
 		get("/console/subscribe/:plan", p.Buy, s.Console.SubscribeForm),
 		post("/console/subscribe/:plan", p.Buy, s.Console.Subscribe),
@@ -88,8 +107,12 @@ func (s Screens) Routes() []Route { //nolint:funlen // one map, read from top to
 		get("/console/invoices/:id/lines.csv", p.ReadOwn, s.Console.InvoiceCSV),
 		get("/console/requests/new", p.Buy, s.Console.RequestForm),
 		post("/console/requests/new", p.Buy, s.Console.SendRequest),
+	}
+}
 
-		// studio
+// studioRoutes are the product team's pages.
+func (s Screens) studioRoutes() []Route {
+	return []Route{
 		get("/studio", p.ManageCatalog, s.Studio.APIs),
 		get("/studio/apis/new", p.ManageCatalog, s.Studio.NewAPI),
 		post("/studio/apis/new", p.ManageCatalog, s.Studio.SubmitAPI),
@@ -107,8 +130,12 @@ func (s Screens) Routes() []Route { //nolint:funlen // one map, read from top to
 		get("/studio/requests/:id", p.ManageCatalog, s.Studio.Request),
 		post("/studio/requests/:id/grant", p.ManageCatalog, s.Studio.Grant),
 		post("/studio/requests/:id/decline", p.ManageCatalog, s.Studio.Decline),
+	}
+}
 
-		// finance
+// financeRoutes are finance's pages.
+func (s Screens) financeRoutes() []Route {
+	return []Route{
 		get("/finance/invoices", p.ReadInvoices, s.Finance.List),
 		get("/finance/invoices.csv", p.ReadInvoices, s.Finance.ListCSV),
 		get("/finance/lines.csv", p.ReadInvoices, s.Finance.LinesCSV),
@@ -120,17 +147,21 @@ func (s Screens) Routes() []Route { //nolint:funlen // one map, read from top to
 		get("/finance/lines/:id/calls", p.ReadInvoices, s.Finance.LineCalls),
 		get("/finance/lines/:id/calls.csv", p.ReadInvoices, s.Finance.LineCallsCSV),
 		get("/finance/reconciliation", p.ReadInvoices, s.Finance.Reconciliation),
+	}
+}
 
-		// operations and demo
+// opsRoutes are the operator's page and Stripe's webhooks.
+func (s Screens) opsRoutes() []Route {
+	return []Route{
 		get("/ops", p.Operate, s.Ops.System),
 		post(webhookPath, p.Public, s.Webhooks.Stripe),
+	}
+}
 
-		// management API
+// apiRoutes are the management API, called through the gateway.
+func (s Screens) apiRoutes() []Route {
+	return []Route{
 		get("/api/v1/usage", p.Gateway, s.API.GetUsage),
 		get("/api/v1/subscriptions", p.Gateway, s.API.ListSubscriptions),
 	}
-	if s.Clock != nil {
-		routes = append(routes, get("/demo/clock", p.MoveClock, s.Clock.Page), post("/demo/clock", p.MoveClock, s.Clock.Move))
-	}
-	return routes
 }
