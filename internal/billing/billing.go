@@ -98,13 +98,14 @@ func (s *Service) Register(w *jobs.Workers) {
 type Done struct{ Renewed, Closed, Retried int }
 
 // CatchUp does all that is due by business time: periods renewed, closed into
-// drafts, refused payments tried again. It is safe to repeat and to run twice
+// drafts, refused payments tried again, unpaid beginnings given up. It is safe to repeat and to run twice
 // at once; what fails does not keep the rest waiting.
 func (s *Service) CatchUp(ctx context.Context) (d Done, err error) {
 	ctx = postgres.AsStaff(ctx)
 	var renewing, closing, retrying error
+	stale := s.giveUpStale(ctx)
 	d.Renewed, renewing = s.subscriptions.RollDue(ctx)
 	d.Closed, closing = s.closeDue(ctx)
 	d.Retried, retrying = s.retryDue(ctx)
-	return d, errors.Join(renewing, closing, retrying)
+	return d, errors.Join(stale, renewing, closing, retrying)
 }

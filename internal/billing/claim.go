@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"tollgate/internal/postgres"
+	"tollgate/internal/problem"
 )
 
 // A claim outlives the work done under it, so that no other process begins
@@ -39,6 +40,27 @@ func (s *Service) claimed(ctx context.Context, id uuid.UUID, work func(context.C
 	err = work(limited, id)
 	_, released := s.update(context.WithoutCancel(ctx), `UPDATE invoices SET collecting_until = NULL WHERE id = ? AND collecting_until = ?`, id, until)
 	return errors.Join(err, released)
+}
+
+// patience is how long somebody who looks on waits for an invoice that is being collected.
+const patience = 15 * time.Second
+
+// claimedPatiently is claimed, but waits a little for whoever has the invoice.
+func (s *Service) claimedPatiently(ctx context.Context, id uuid.UUID, work func(context.Context, uuid.UUID) error) error {
+	over := time.After(patience)
+	for {
+		err := s.claimed(ctx, id, work)
+		if !errors.Is(err, errBusy) {
+			return err
+		}
+		select {
+		case <-over:
+			return problem.Conflict("A payment of yours is being settled at this moment. Look again in a minute.")
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // update changes rows and says how many.

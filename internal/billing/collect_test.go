@@ -202,8 +202,12 @@ func TestWhoPaysTheFirstFeeLateGetsAWholePeriodFromThen(t *testing.T) {
 	if sub.State != subscriptions.Pending || b.newest().Failure == "" {
 		t.Fatalf("subscription %s, %s", sub.State, summary(b.newest()))
 	}
+	late := b.newest()
 	if done := b.pass(); done.Closed != 0 || done.Renewed != 0 || done.Retried != 0 {
 		t.Errorf("something was done for who never paid: %+v", done)
+	}
+	if b.newest().State != invoices.Void || b.atStripeNow(late) != "void" || b.state(sub.ID) != subscriptions.Ended {
+		t.Errorf("what was never paid is %s, at Stripe %s; subscription %s", summary(b.newest()), b.atStripeNow(late), b.state(sub.ID))
 	}
 	next, err := b.Subscribe(context.Background(), b.who.Identity, b.who.Application, b.pro)
 	b.must(err)
@@ -213,7 +217,7 @@ func TestWhoPaysTheFirstFeeLateGetsAWholePeriodFromThen(t *testing.T) {
 	page, err := b.OpenCardUpdate(context.Background(), b.who.Identity)
 	b.must(err)
 	b.store(good, page) // begins what was just tried
-	sub, err = b.subs.Get(b.staff, sub.ID)
+	sub, err = b.subs.Get(b.staff, next.Subscription)
 	b.must(err)
 	if sub.State != subscriptions.Active || b.clock.Now().Sub(*sub.PeriodStart) > time.Hour {
 		t.Errorf("%s since %v", sub.State, sub.PeriodStart)

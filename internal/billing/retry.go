@@ -28,11 +28,28 @@ func (s *Service) voidFirst(ctx context.Context, subscription uuid.UUID, until t
 		return err
 	}
 	for _, inv := range stale {
-		if err := s.claimed(ctx, inv.ID, s.void); err != nil { // busy: it may be paid at this moment
+		if err := s.claimedPatiently(ctx, inv.ID, s.void); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// giveUpStale ends what was subscribed to and not paid for within staleCheckout:
+// its invoice is voided, so that nobody pays for a period that has long begun.
+func (s *Service) giveUpStale(ctx context.Context) error {
+	var ids []uuid.UUID
+	now := s.clock.Now()
+	err := s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
+		return tx.Raw(`SELECT s.id FROM subscriptions s WHERE s.state = 'pending' AND s.period_start <= ?
+			AND EXISTS (SELECT FROM invoices i WHERE i.subscription_id = s.id AND i.reason = 'first' AND i.state IN ('approved', 'open')) LIMIT 200`, now.Add(-staleCheckout)).Scan(&ids).Error
+	})
+	for _, id := range ids {
+		if failed := errors.Join(s.voidFirst(ctx, id, now.Add(-staleCheckout)), s.subscriptions.GiveUp(ctx, id)); failed != nil {
+			err = errors.Join(err, fmt.Errorf("give up subscription %s: %w", id, failed))
+		}
+	}
+	return err
 }
 
 // void gives up a claimed invoice, at Stripe as well, as it stands there now.

@@ -2,6 +2,7 @@ package portal_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"tollgate/internal/stripesim/simtest"
@@ -41,6 +42,10 @@ func TestAnOrganizationsNewNameIsOnTheNextInvoiceAndNotOnIssuedOnes(t *testing.T
 	b.post("/account/organization", "name", "Acme GmbH & Söhne", "billing_email", "bills@acme.example").expect(http.StatusSeeOther, "/account")
 	b.get("/account").expect(http.StatusOK, "", "The organization is saved.", "Acme GmbH & Söhne", `value="bills@acme.example"`)
 
+	issued := w.id(`SELECT id FROM invoices WHERE number = 'TG-000001'`)
+	if page := b.get("/console/invoices/"+issued.String()).expect(http.StatusOK, "", "To Acme"); strings.Contains(text(page.body), "To Acme GmbH") {
+		t.Error("an issued invoice has the new name")
+	}
 	finance := w.staff("finance")
 	finance.get("/finance/invoices.csv").expect(http.StatusOK, "", "TG-000001,Acme,paid")
 	if _, err := w.Move(t.Context(), w.clock.Now().AddDate(0, 1, 1)); err != nil {

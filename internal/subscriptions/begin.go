@@ -34,15 +34,15 @@ func refuseOverlap(tx *postgres.Tx, sub Subscription, since time.Time) error {
 	case err != nil || rival.Name == "":
 		return err
 	case rival.State == Pending:
-		return problem.Conflict("A payment for %s is under way for this application. Wait for it, or use another application.", rival.Name)
+		return problem.Conflict("A payment for %s is under way for this application. Wait for it.", rival.Name)
 	}
-	return problem.Conflict("This application already has a subscription to %s. End that one first, or use another application.", rival.Name)
+	return problem.Conflict("This application already has a subscription to %s. End that one first.", rival.Name)
 }
 
 // NeverBegan is a conflict if the subscription ended before it was paid for.
 func (s Subscription) NeverBegan() error {
 	if s.State == Ended && s.PeriodStart == nil {
-		return problem.Conflict("This subscription was given up for another of the same application.")
+		return problem.Conflict("This subscription was given up before it began. Subscribe again, if you still want it.")
 	}
 	return nil
 }

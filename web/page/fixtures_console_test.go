@@ -25,8 +25,8 @@ func consoleFixtures() []fixture {
 		})},
 		{name: "subscribe-empty", path: "/console/subscriptions", page: with(Subscribe, SubscribeProps{Product: "Weather", Plan: "Free", NeedsCard: true, Error: "This plan is not on sale any more."})},
 		{name: "subscriptions", path: "/console/subscriptions", page: with(Subscriptions, SubscriptionsProps{Subscriptions: []SubscriptionRow{
-			{ID: "1", Product: "Weather", Plan: "Pro", URL: "/pricing/weather", State: badge("Active", component.OK), Application: "Default", Period: "23 Nov – 23 Dec 2026.", Next: "Renews on 23 December for $29.00.", CancelURL: "/console/subscriptions/1/cancel", CancelNote: "It stays usable until 23 December and is not renewed."},
-			{ID: "2", Product: "Routes", Plan: "Free", URL: "/pricing/routes", State: badge("Ends 1 Dec", component.Warn), Application: "Winter app", Period: "1 Nov – 1 Dec 2026.", ResumeURL: "/console/subscriptions/2/resume"},
+			{ID: "1", Product: "Weather", Plan: "Pro", URL: "/pricing/weather", State: badge("Active", component.OK), Application: "Default", Period: "Current period 23 Nov – 23 Dec 2026.", Next: "Renews on 23 December for $29.00.", CancelURL: "/console/subscriptions/1/cancel", CancelNote: "It stays usable until 23 December and is not renewed."},
+			{ID: "2", Product: "Routes", Plan: "Free", URL: "/pricing/routes", State: badge("Ends 1 Dec", component.Warn), Application: "Winter app", Period: "Current period 1 Nov – 1 Dec 2026.", ResumeURL: "/console/subscriptions/2/resume"},
 		}, Asked: []AskedRow{
 			{Plan: "Weather Enterprise", Calls: "5,000,000", Sent: ago("2 days ago"), Status: badge("Granted", component.OK), Answer: "As Enterprise for Acme on 24 November 2026, for you alone.", Action: link("Subscribe", "/console/subscribe/3")},
 			{Plan: "Routes Enterprise", Calls: "900", Sent: ago("3 days ago"), Status: badge("Declined", ""), Answer: "Declined on 22 November 2026: the Pro plan is cheaper for so few calls."},

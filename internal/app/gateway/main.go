@@ -3,6 +3,8 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"io"
+	"log"
 	"os"
 	"os/signal"
 	"syscall"
@@ -17,6 +19,7 @@ func Main() int {
 	defer stop()
 	cfg, unread := settings.Read[Config]()
 	err := settings.Wrong(unread, cfg.Validate())
+	log.SetOutput(io.Discard) // net/http's client writes what upstreams send there
 	if err == nil {
 		err = Run(ctx, cfg, telemetry.NewLogger(os.Stderr, cfg.LogLevel, "gateway"), nil)
 	}

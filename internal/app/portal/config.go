@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tollgate/internal/app/settings"
+	"tollgate/internal/billing/stripe"
 )
 
 // Config is read from the environment. Secrets are not printed.
@@ -50,6 +51,9 @@ func (c Config) Validate() error {
 	need(len(c.IdentitySecret) >= 16, "IDENTITY_SECRET must have at least 16 characters, the same as the gateways'")
 	need(c.StripeSecretKey != "", "STRIPE_SECRET_KEY is missing")
 	need(c.StripeWebhookSecret != "", "STRIPE_WEBHOOK_SECRET is missing: without it anybody could report payments")
+	need(c.StripeSecretKey == "" || stripe.ValidKey(c.StripeSecretKey), "STRIPE_SECRET_KEY must be sk_test_…, sk_live_…, rk_test_… or rk_live_…")
+	need(c.StripeWebhookSecret == "" || strings.HasPrefix(c.StripeWebhookSecret, "whsec_"), "STRIPE_WEBHOOK_SECRET must be whsec_…, of the webhook endpoint")
+	need(c.StripeVersion == "" || stripe.ValidVersion(c.StripeVersion), "STRIPE_API_VERSION must be a date such as 2023-10-16, with a release name if it has one, not %q", c.StripeVersion)
 	need(!c.TestClock || strings.Contains(c.StripeSecretKey, "_test_"), "TEST_CLOCK moves time for tests and is refused with a live STRIPE_SECRET_KEY")
 	for name, value := range map[string]string{"PORTAL_URL": c.PublicURL, "GATEWAY_URL": c.GatewayURL} {
 		u, err := url.Parse(value)

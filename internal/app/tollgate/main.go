@@ -3,6 +3,8 @@ package tollgate
 import (
 	"context"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"os"
 	"os/signal"
@@ -47,6 +49,7 @@ func (runCmd) Run(ctx *context.Context) error {
 	if err := settings.Wrong(err, cfg.Validate()); err != nil {
 		return err
 	}
+	log.SetOutput(io.Discard) // net/http's client writes what upstreams send there
 	return Run(*ctx, cfg, os.Stdout)
 }
 

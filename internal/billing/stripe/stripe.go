@@ -52,7 +52,7 @@ var apiVersionPattern = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}(\.[a-z]+)?$`)
 // Validate reports every fault of the configuration at once.
 func (c Config) Validate() error {
 	var errs []error
-	if !validKey(c.SecretKey) {
+	if !ValidKey(c.SecretKey) {
 		errs = append(errs, errors.New("stripe: the secret key must be sk_test_…, sk_live_…, rk_test_… or rk_live_…"))
 	}
 	if !strings.HasPrefix(c.WebhookSecret, "whsec_") || len(c.WebhookSecret) < len("whsec_")+8 {
@@ -61,13 +61,18 @@ func (c Config) Validate() error {
 	if err := c.validateBaseURL(); err != nil {
 		errs = append(errs, err)
 	}
-	if c.APIVersion != "" && !apiVersionPattern.MatchString(c.APIVersion) {
+	if c.APIVersion != "" && !ValidVersion(c.APIVersion) {
 		errs = append(errs, fmt.Errorf("stripe: %q is not an API version", c.APIVersion))
 	}
 	return errors.Join(errs...)
 }
 
-func validKey(key string) bool {
+// ValidVersion reports whether v is the name of a version of Stripe's API, such
+// as 2023-10-16 or 2026-08-26.dahlia.
+func ValidVersion(v string) bool { return apiVersionPattern.MatchString(v) }
+
+// ValidKey reports whether key has the form of a secret or restricted key.
+func ValidKey(key string) bool {
 	for _, prefix := range []string{"sk_test_", "sk_live_", "rk_test_", "rk_live_"} {
 		if rest, ok := strings.CutPrefix(key, prefix); ok {
 			return len(rest) >= 8 && strings.Trim(rest, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""

@@ -153,7 +153,7 @@ func (c *Console) Invoice(r *request.Request) error {
 	}
 	loc := org.Location()
 	props := page.InvoiceProps{
-		Number: doc.Name(), Status: bill.State(doc.Invoice, false), Notice: bill.Reason(doc.Invoice, loc, false), Seller: []string{seller.Name}, Buyer: []string{org.Name, org.BillingEmail},
+		Number: doc.Name(), Status: bill.State(doc.Invoice, false), Notice: bill.Reason(doc.Invoice, loc, false), Seller: []string{seller.Name}, Buyer: []string{doc.Customer},
 		Facts: invoiceFacts(doc, loc), Totals: bill.Totals(doc.Invoice), CSVURL: "/console/invoices/" + id.String() + "/lines.csv",
 		Lines: bill.Lines(doc.Lines, doc.Currency, loc, func(l invoices.Line) string {
 			if l.Kind == invoices.Recurring {

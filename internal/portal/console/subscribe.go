@@ -167,6 +167,9 @@ func (c *Console) CheckoutReturn(r *request.Request) error {
 		return problem.NotFound("checkout")
 	}
 	id, err := c.Billing.CheckoutDone(r.Ctx(), session)
+	if id != uuid.Nil && problem.Is(err, "conflict") { // the card is stored all the same
+		return r.RedirectWith("Nothing was charged. "+problem.As(err).Message+" The card is stored for what you hold.", "/console/billing")
+	}
 	if err != nil {
 		return err
 	}

@@ -53,11 +53,14 @@ func subscriptionRow(s subscriptions.Listed, t plans.Terms) page.SubscriptionRow
 	end := format.Date(s.PeriodEnd.In(loc))
 	row := page.SubscriptionRow{
 		ID: s.ID.String(), Product: s.ProductName, Plan: s.PlanName, URL: "/pricing/" + s.ProductSlug,
-		Period: format.Period(s.PeriodStart.In(loc), s.PeriodEnd.In(loc)) + ".", State: component.BadgeProps{Label: "Active", Tone: component.OK},
+		Period: "Current period " + format.Period(s.PeriodStart.In(loc), s.PeriodEnd.In(loc)) + ".", State: component.BadgeProps{Label: "Active", Tone: component.OK},
 	}
 	switch {
 	case s.State == subscriptions.Ended:
-		row.State = component.BadgeProps{Label: "Ended"}
+		row.State, row.Period = component.BadgeProps{Label: "Ended"}, ""
+		if s.EndedAt != nil {
+			row.Period = "Ended on " + format.Date(s.EndedAt.In(loc)) + "."
+		}
 		return row
 	case s.State == subscriptions.Unpaid:
 		row.State = component.BadgeProps{Label: "Unpaid", Tone: component.Bad}

@@ -91,8 +91,8 @@ type Quota struct {
 }
 
 // Spend takes one call of a's quota. It returns the lease that it came from. A
-// call of a soft quota goes on whatever the outcome, so it does not wait for a
-// store that has answered before.
+// call of a soft quota goes on whatever the outcome, so it does not wait where
+// nothing was left.
 func (w *Wallet) Spend(ctx context.Context, a Account, q Quota) (lease int64, st quota.Status, out Outcome) {
 	var deadline <-chan time.Time
 	for {
@@ -106,6 +106,7 @@ func (w *Wallet) Spend(ctx context.Context, a Account, q Quota) (lease int64, st
 		select {
 		case <-fetched:
 		case <-deadline:
+			w.silent(a)
 			return 0, st, Unavailable
 		case <-ctx.Done():
 			return 0, st, Unavailable
@@ -129,10 +130,18 @@ func (w *Wallet) try(a Account, q Quota) (lease int64, st quota.Status, out Outc
 		return 0, p.status(q.Calls), p.refusal, nil
 	}
 	fetched = w.fetch(p, q.Calls)
-	if !q.Hard && p.heard {
+	if !q.Hard && p.heard && p.left == 0 {
 		return 0, p.status(q.Calls), Exhausted, nil
 	}
 	return 0, p.status(q.Calls), Unavailable, fetched
+}
+
+// silent notes that the store does not answer, so that the next calls need not wait as long.
+func (w *Wallet) silent(a Account) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p := w.purseOf(a)
+	p.refusal, p.until = Unavailable, w.now().Add(answerHolds)
 }
 
 // Peek reports what is left without consuming.

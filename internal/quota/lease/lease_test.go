@@ -199,3 +199,25 @@ func TestCallsOfTwoPeriodsSpendEachTheirOwn(t *testing.T) {
 		t.Errorf("took %d calls for 100", taken)
 	}
 }
+
+func TestASoftQuotaCountsDownAndThenLetsCallsGoOn(t *testing.T) {
+	t.Parallel()
+	w, a := lease.New(store(pgtest.StaffPool(t), "g"), time.Minute, time.Now), account()
+	for i := range int64(40) {
+		_, st, out := w.Spend(context.Background(), a, lease.Quota{Calls: 30})
+		if want := max(29-i, 0); st.Remaining != want || (out == lease.Spent) != (i < 30) {
+			t.Fatalf("call %d: %d remain, outcome %v; want %d", i+1, st.Remaining, out, want)
+		}
+	}
+}
+
+func TestAStoreThatDoesNotAnswerIsNotWaitedForByEachCall(t *testing.T) {
+	t.Parallel()
+	w, a := lease.New(&slow{counting: counting{left: 1}}, 10*time.Millisecond, new(hand).time), account()
+	for i := range 100 { // only the second waits, for ten milliseconds: the clock stands still
+		_, _, out := w.Spend(context.Background(), a, lease.Quota{Calls: 1000, Hard: true})
+		if want := map[bool]lease.Outcome{true: lease.Spent, false: lease.Unavailable}[i == 0]; out != want {
+			t.Fatalf("call %d: outcome %v, want %v", i+1, out, want)
+		}
+	}
+}
