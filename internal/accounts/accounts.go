@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"tollgate/internal/clock"
 	"tollgate/internal/problem"
 )
 
@@ -27,12 +28,7 @@ type Organization struct {
 }
 
 // Location is the organization's time zone; an unknown one is UTC.
-func (o Organization) Location() *time.Location {
-	if loc, err := time.LoadLocation(o.TimeZone); err == nil {
-		return loc
-	}
-	return time.UTC
-}
+func (o Organization) Location() *time.Location { return clock.Zone(o.TimeZone) }
 
 // User is a person.
 type User struct {

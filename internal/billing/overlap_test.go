@@ -2,6 +2,7 @@ package billing_test
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -69,7 +70,9 @@ func (b *bundle) charged() (sum int) {
 	b.t.Helper()
 	_, list := b.sim.API("GET", "/v1/invoices", "limit=100")
 	for _, i := range list["data"].([]any) {
-		sum += int(i.(map[string]any)["amount_paid"].(float64))
+		paid, err := i.(map[string]any)["amount_paid"].(json.Number).Int64()
+		b.must(err)
+		sum += int(paid)
 	}
 	return sum
 }

@@ -58,3 +58,11 @@ func (c *Clock) Follow(ctx context.Context, every time.Duration, load func(conte
 		}
 	}
 }
+
+// Zone is the time zone of an IANA name; an unknown one is UTC.
+func Zone(name string) *time.Location {
+	if loc, err := time.LoadLocation(name); err == nil {
+		return loc
+	}
+	return time.UTC
+}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"tollgate/internal/clock"
 	"tollgate/internal/metering"
 	"tollgate/internal/pricing"
 )
@@ -111,12 +112,7 @@ type Listed struct {
 }
 
 // Location is the customer's time zone; an unknown one is UTC.
-func (l Listed) Location() *time.Location {
-	if loc, err := time.LoadLocation(l.TimeZone); err == nil {
-		return loc
-	}
-	return time.UTC
-}
+func (l Listed) Location() *time.Location { return clock.Zone(l.TimeZone) }
 
 // Document is an invoice with its lines.
 type Document struct {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"tollgate/internal/clock"
 	"tollgate/internal/keys/token"
 	"tollgate/internal/quota"
 	"tollgate/internal/subscriptions/period"
@@ -147,17 +148,12 @@ func (v *View) buildHolds(d *Data) {
 	}
 }
 
-// zoneOf finds a time zone once; an unknown one is UTC.
+// zoneOf looks a time zone up once.
 func zoneOf(known map[string]*time.Location, name string) *time.Location {
-	zone := known[name]
-	if zone == nil {
-		var err error
-		if zone, err = time.LoadLocation(name); err != nil {
-			zone = time.UTC
-		}
-		known[name] = zone
+	if known[name] == nil {
+		known[name] = clock.Zone(name)
 	}
-	return zone
+	return known[name]
 }
 
 // Key finds a key that was not revoked; the caller checks its expiry.

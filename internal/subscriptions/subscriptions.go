@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"tollgate/internal/clock"
 )
 
 // States of a subscription.
@@ -55,9 +57,4 @@ type BillingPeriod struct {
 }
 
 // Location is the organization's time zone; an unknown one is UTC.
-func (l Listed) Location() *time.Location {
-	if loc, err := time.LoadLocation(l.TimeZone); err == nil {
-		return loc
-	}
-	return time.UTC
-}
+func (l Listed) Location() *time.Location { return clock.Zone(l.TimeZone) }

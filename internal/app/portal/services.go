@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"time"
 
 	"tollgate/internal/accounts"
@@ -72,7 +73,7 @@ func assemble(cfg Config, db *postgres.DB, logger *slog.Logger) (*Services, erro
 	}
 	s.Applications = applications.New(db)
 	s.Keys = keys.New(db, s.Clock, []byte(cfg.Pepper))
-	s.Catalog = catalog.New(db, s.Clock, s.Queue, catalog.Guards{Documents: guard(cfg.ImportNetworks, append(cfg.OwnListeners, cfg.Listen, cfg.PrivateListen)), Upstreams: guard(cfg.UpstreamNetworks, cfg.GatewayListeners)})
+	s.Catalog = catalog.New(db, s.Clock, s.Queue, catalog.Guards{Documents: guard(cfg.ImportNetworks, slices.Concat(cfg.OwnListeners, []string{cfg.Listen, cfg.PrivateListen})), Upstreams: guard(cfg.UpstreamNetworks, cfg.GatewayListeners)})
 	s.Plans = plans.New(db, s.Clock)
 	s.Subscriptions = subscriptions.New(db, s.Clock)
 	s.Invoices = invoices.New(db, s.Clock)

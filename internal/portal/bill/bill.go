@@ -14,14 +14,6 @@ import (
 	"tollgate/web/page"
 )
 
-// Zone finds a time zone by its name; an unknown one is UTC.
-func Zone(name string) *time.Location {
-	if loc, err := time.LoadLocation(name); err == nil {
-		return loc
-	}
-	return time.UTC
-}
-
 // State is an invoice's state in words. Customers do not see why finance holds one.
 func State(i invoices.Invoice, staff bool) component.BadgeProps {
 	switch {
@@ -62,7 +54,7 @@ func Reason(i invoices.Invoice, loc *time.Location, staff bool) string {
 
 // Row is an invoice in a list.
 func Row(i invoices.Listed, now time.Time, url string, staff bool) page.InvoiceRow {
-	loc := Zone(i.TimeZone)
+	loc := i.Location()
 	row := page.InvoiceRow{
 		Number: i.Name(), URL: url, Customer: i.Customer, Period: format.Period(i.PeriodStart.In(loc), i.PeriodEnd.In(loc)),
 		Total: format.Money(i.Subtotal, i.Currency), Status: State(i.Invoice, staff), Reason: Reason(i.Invoice, loc, staff),

@@ -31,7 +31,7 @@ func (f *Finance) linePage(r *request.Request, again bool) error {
 	if err != nil {
 		return err
 	}
-	address, loc := "/finance/lines/"+line.ID.String(), bill.Zone(doc.TimeZone)
+	address, loc := "/finance/lines/"+line.ID.String(), doc.Location()
 	props := page.LineProps{
 		Description: line.Description, Amount: format.Money(line.Amount, doc.Currency) + " for " + format.Period(line.PeriodStart.In(loc), line.PeriodEnd.In(loc)),
 		Invoice: bill.Row(doc.Listed, f.Clock.Now(), "", true).Number, InvoiceURL: "/finance/invoices/" + doc.ID.String(),

@@ -31,7 +31,7 @@ func (f *Finance) invoicePage(r *request.Request, status int, reason page.Input)
 	if err != nil {
 		return err
 	}
-	loc, now, address := bill.Zone(doc.TimeZone), f.Clock.Now(), "/finance/invoices/"+id.String()
+	loc, now, address := doc.Location(), f.Clock.Now(), "/finance/invoices/"+id.String()
 	props := page.FinanceInvoiceProps{
 		Number: bill.Row(doc.Listed, now, "", true).Number, Customer: doc.Customer, Status: bill.State(doc.Invoice, true), Notice: bill.Reason(doc.Invoice, loc, true),
 		Facts: facts(doc, loc), Totals: bill.Totals(doc.Invoice), Compare: compare(doc.Invoice, doc.Lines), Timeline: timeline(doc, history, now), Reason: reason,
@@ -98,7 +98,7 @@ func compare(i invoices.Invoice, lines []invoices.Line) []page.CompareRow {
 var actions = map[string]string{"invoice.approve": "Approved", "invoice.hold": "Held", "invoice.paid": "Paid", "invoice.void": "Voided"}
 
 func timeline(doc invoices.Document, history []audit.Entry, now time.Time) []page.TimelineRow {
-	loc := bill.Zone(doc.TimeZone)
+	loc := doc.Location()
 	rows := []page.TimelineRow{{Title: "Drafted", Detail: "by the close of the period,", Time: format.Moment(doc.CreatedAt.In(loc), now)}}
 	if doc.Reason == invoices.First {
 		rows[0].Detail = "when the customer subscribed,"

@@ -114,12 +114,3 @@ func TestAClusterMovedAwayAndBackOpens(t *testing.T) {
 	}
 	exec1(t, start(t, dir), `INSERT INTO kept VALUES (1)`)
 }
-
-func TestAPasswordBesideTheClusterIsStillFound(t *testing.T) {
-	t.Parallel()
-	dir, _ := stopped(t)
-	if err := os.Rename(passwordFile(dir), dir+".password"); err != nil {
-		t.Fatal(err)
-	}
-	exec1(t, start(t, dir), `INSERT INTO kept VALUES (1)`)
-}

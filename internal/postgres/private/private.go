@@ -82,11 +82,6 @@ func passwordFile(dir string) string { return filepath.Join(dir, "tollgate.passw
 
 func readPassword(dir string) (string, error) {
 	password, err := os.ReadFile(passwordFile(dir))
-	if errors.Is(err, os.ErrNotExist) {
-		if beside, err := os.ReadFile(dir + ".password"); err == nil { // where clusters had it first
-			return strings.TrimSpace(string(beside)), nil
-		}
-	}
 	if err != nil {
 		return "", fmt.Errorf("the password of the private PostgreSQL is missing (%w): put the file back, or move %s away to start afresh, without the data in it", err, dir)
 	}

@@ -222,7 +222,9 @@ func (a *Account) API(method, path, form string, header ...string) (int, map[str
 	}
 	defer func() { _ = res.Body.Close() }()
 	var out map[string]any
-	if err := json.NewDecoder(res.Body).Decode(&out); err != nil {
+	dec := json.NewDecoder(res.Body)
+	dec.UseNumber() // amounts stay whole
+	if err := dec.Decode(&out); err != nil {
 		a.t.Fatalf("%s %s: %v", method, path, err)
 	}
 	return res.StatusCode, out
