@@ -2,10 +2,7 @@ package proxy
 
 import (
 	"fmt"
-	"net"
 	"net/http"
-	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -28,43 +25,18 @@ var forwarded = map[string]bool{
 }
 
 func (g *Gateway) checkForm(c *call) *refusal {
-	if !forwarded[c.r.Method] {
-		return refuse("method-not-allowed", "The gateway does not forward %s requests.", printable(c.r.Method))
+	if !forwarded[c.r.method] {
+		return refuse("method-not-allowed", "The gateway does not forward %s requests.", printable(c.r.method))
 	}
-	path, ok := canonicalPath(c.r.URL)
+	path, ok := canonicalPath(c.r.path)
 	if !ok {
 		return refuse("bad-path", "The path has dot segments, empty segments, encoded slashes, backslashes or control characters. Send it in its plain form.")
 	}
-	if _, err := url.ParseQuery(c.r.URL.RawQuery); err != nil {
+	if !plainQuery(c.r.query) {
 		return refuse("bad-path", "The query string is malformed: escape “%%” and “;” in it.")
 	}
 	c.path = path
 	return nil
-}
-
-// canonicalPath is the decoded path, if every program on the way would read it
-// the same way.
-func canonicalPath(u *url.URL) (string, bool) {
-	if u.Opaque != "" || !strings.HasPrefix(u.Path, "/") {
-		return "", false
-	}
-	escaped := strings.ToLower(u.EscapedPath())
-	for _, bad := range []string{"//", "%2f", "%5c", `\`, ";", "%3b", "%00"} {
-		if strings.Contains(escaped, bad) {
-			return "", false
-		}
-	}
-	for i := range len(u.Path) {
-		if u.Path[i] < 0x20 || u.Path[i] == 0x7f {
-			return "", false
-		}
-	}
-	for seg := range strings.SplitSeq(u.Path, "/") {
-		if seg == "." || seg == ".." {
-			return "", false
-		}
-	}
-	return u.Path, true
 }
 
 func printable(s string) string {
@@ -82,9 +54,9 @@ func printable(s string) string {
 const unknownRoute = "No API answers at this address. Compare it with the base URL in the API's documentation."
 
 func (g *Gateway) findRoute(c *call) *refusal {
-	host := c.r.Host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
+	host := c.r.host
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
+		host = host[:i]
 	}
 	if c.route, c.within = c.view.Route(host, c.path); c.route == nil {
 		return refuse("unknown-route", unknownRoute)
@@ -93,41 +65,21 @@ func (g *Gateway) findRoute(c *call) *refusal {
 }
 
 func (g *Gateway) authenticate(c *call) *refusal {
-	secret, refused := presentedKey(c.r.Header)
-	if refused != nil {
-		return refused
+	switch secret := c.r.keys; {
+	case secret.key == "":
+		return refuse("missing-key", "This API needs a key: send it as “Authorization: Bearer <key>” or “X-API-Key: <key>”.")
+	case secret.differs:
+		return refuse("ambiguous-key", "The request carries two different keys. Send one.")
 	}
-	if _, err := token.Check(secret); err != nil {
+	if _, err := token.Check(c.r.keys.key); err != nil {
 		return refuse("malformed-key", "This is not one of our API keys. Copy the whole key, from tg_ to its last character.")
 	}
-	key := c.view.Key(token.Sum(g.cfg.Pepper, secret))
+	key := c.view.Key(g.hasher.Sum(c.r.keys.key))
 	if key == nil || (key.ExpiresAt != nil && !c.arrived.Before(*key.ExpiresAt)) {
 		return refuse("invalid-key", "This API key is unknown, revoked or expired. Create one in the console.")
 	}
 	c.key = key
 	return nil
-}
-
-// presentedKey reads the one key that a request carries.
-func presentedKey(h http.Header) (string, *refusal) {
-	var found []string
-	for _, v := range h.Values("Authorization") {
-		scheme, value, _ := strings.Cut(v, " ")
-		if strings.EqualFold(scheme, "Bearer") {
-			found = append(found, strings.TrimSpace(value))
-		}
-	}
-	found = append(found, h.Values("X-Api-Key")...)
-	found = slices.DeleteFunc(found, func(v string) bool { return v == "" })
-	if len(found) == 0 {
-		return "", refuse("missing-key", "This API needs a key: send it as “Authorization: Bearer <key>” or “X-API-Key: <key>”.")
-	}
-	for _, v := range found[1:] {
-		if v != found[0] {
-			return "", refuse("ambiguous-key", "The request carries two different keys. Send one.")
-		}
-	}
-	return found[0], nil
 }
 
 func (g *Gateway) findSubscription(c *call) *refusal {
@@ -142,11 +94,6 @@ func (g *Gateway) findSubscription(c *call) *refusal {
 		ended := c.hold
 		c.hold = nil
 		return refuse("not-subscribed", "The subscription to %s ended on %s. Choose a plan at %s/pricing/%s.", ended.Subscription.Plan, ended.PeriodEnd.Format("2 January 2006"), g.cfg.PortalURL, ended.ProductSlug)
-	}
-	// From here on every answer says how the limits stand.
-	c.rate = g.limiter.Peek(c.caller(), c.hold.Plan.Rates, c.arrived)
-	if c.hold.Plan.Quota > 0 {
-		c.quota = g.wallet.Peek(c.account(), c.hold.Plan.Quota)
 	}
 	return nil
 }
@@ -176,8 +123,8 @@ func (g *Gateway) checkPayment(c *call) *refusal {
 }
 
 func (g *Gateway) findOperation(c *call) *refusal {
-	if c.op = c.route.Operation(c.r.Method, c.within); c.op == nil {
-		return refuse("unknown-route", "The API %s has no operation %s %s.", c.route.API, c.r.Method, c.within)
+	if c.op = c.route.Operation(c.r.method, c.within); c.op == nil {
+		return refuse("unknown-route", "The API %s has no operation %s %s.", c.route.API, c.r.method, c.within)
 	}
 	return nil
 }
@@ -196,7 +143,7 @@ func (g *Gateway) spendQuota(c *call) *refusal {
 	if plan.Quota == 0 || c.test() {
 		return nil
 	}
-	id, st, outcome := g.wallet.Spend(c.r.Context(), c.account(), lease.Quota{Calls: plan.Quota, Hard: plan.Hard})
+	id, st, outcome := g.wallet.Spend(c.ctx, c.account(), lease.Quota{Calls: plan.Quota, Hard: plan.Hard})
 	c.lease, c.quota = id, st
 	if outcome == lease.Spent || !plan.Hard {
 		return nil

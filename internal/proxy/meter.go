@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -15,16 +16,16 @@ import (
 type answer struct {
 	status    int
 	firstByte time.Duration
-	bytes     uint64
-	ours      bool // the gateway answered in the upstream's place
-	broken    bool // the upstream's answer ended before its end, and not because the client left
-	complete  bool // every byte was handed to the client's connection
+	in, bytes uint64 // of the bodies
+	ours      bool   // the gateway answered in the upstream's place
+	broken    bool   // the upstream's answer ended before its end, and not because the client left
+	complete  bool   // every byte was handed to the client's connection
 	metered   bool
 }
 
-// meter records the call, once. It runs before the answer's last byte goes out,
-// so that no full answer is ever without its record.
-func (g *Gateway) meter(c *call, aborted bool) error {
+// meter records the call, once, at the real time now. It runs before the
+// answer's last byte goes out, so that no full answer is ever without its record.
+func (g *Gateway) meter(c *call, now time.Time) error {
 	if c.out.metered {
 		return nil
 	}
@@ -32,9 +33,9 @@ func (g *Gateway) meter(c *call, aborted bool) error {
 	answered := c.out.status > 0 && c.out.status < 500 && !c.out.ours && !c.out.broken
 	rec := spool.Record{
 		RequestID: c.id, At: c.arrived, Org: c.key.Org, Application: c.key.Application, Subscription: c.hold.ID, Key: c.key.ID,
-		Version: c.route.ID, Operation: c.op.ID, Lease: c.lease, Method: c.r.Method, Path: c.within, Status: uint16(c.out.status),
-		Units: uint32(c.op.Weight), BytesIn: c.body.n.Load(), BytesOut: c.out.bytes,
-		Duration: g.clock.Real().Sub(c.started), Upstream: c.out.firstByte,
+		Version: c.route.ID, Operation: c.op.ID, Lease: c.lease, Method: c.r.method, Path: c.within, Status: uint16(c.out.status),
+		Units: uint32(c.op.Weight), BytesIn: c.out.in, BytesOut: c.out.bytes,
+		Duration: now.Sub(c.started), Upstream: c.out.firstByte,
 	}
 	switch {
 	case c.test():
@@ -42,7 +43,7 @@ func (g *Gateway) meter(c *call, aborted bool) error {
 	case answered:
 		rec.Flags |= spool.FlagBillable
 	}
-	if aborted {
+	if !c.out.complete {
 		rec.Flags |= spool.FlagAborted
 	}
 	if !answered && c.lease != 0 { // a call without an answer costs no quota
@@ -55,8 +56,10 @@ func (g *Gateway) meter(c *call, aborted bool) error {
 		g.logger.Error("usage could not be recorded", "error", err, "request_id", c.id)
 	}
 	g.metrics.observe(c, rec.Duration)
-	g.logger.Info("call", "request_id", c.id, "api", c.route.API, "method", c.r.Method, "operation", c.op.Path, "status", c.out.status,
-		"ms", strconv.FormatFloat(rec.Duration.Seconds()*1000, 'f', 2, 64))
+	if g.logger.Enabled(c.ctx, slog.LevelDebug) {
+		g.logger.Debug("call", "request_id", c.id, "api", c.route.API, "method", c.r.method, "operation", c.op.Path, "status", c.out.status,
+			"ms", strconv.FormatFloat(rec.Duration.Seconds()*1000, 'f', 2, 64))
+	}
 	return err
 }
 

@@ -1,7 +1,10 @@
 package proxy
 
 import (
+	"maps"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,10 +15,20 @@ type metrics struct {
 	duration *prometheus.HistogramVec
 	refused  *prometheus.CounterVec
 	lost     prometheus.Counter
+
+	mu  *sync.Mutex
+	api *atomic.Pointer[map[string]*apiMetrics] // looked up once per API, not once per call
+}
+
+// apiMetrics are the series of one API.
+type apiMetrics struct {
+	calls    [6]prometheus.Counter // by class of status; 0: none
+	duration prometheus.Observer
 }
 
 func newMetrics(reg prometheus.Registerer) metrics {
 	m := metrics{
+		mu: &sync.Mutex{}, api: &atomic.Pointer[map[string]*apiMetrics]{},
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tollgate_calls_total", Help: "Forwarded calls by API and class of status."}, []string{"api", "class"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "tollgate_call_duration_seconds", Help: "From a call's arrival to the end of its answer.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 16),
@@ -27,7 +40,34 @@ func newMetrics(reg prometheus.Registerer) metrics {
 	return m
 }
 
+func (m metrics) refuse(code string) { m.refused.WithLabelValues(code).Inc() }
+
 func (m metrics) observe(c *call, d time.Duration) {
-	m.calls.WithLabelValues(c.route.API, strconv.Itoa(c.out.status/100)+"xx").Inc()
-	m.duration.WithLabelValues(c.route.API).Observe(d.Seconds())
+	known := m.api.Load()
+	var a *apiMetrics
+	if known != nil {
+		a = (*known)[c.route.API]
+	}
+	if a == nil {
+		a = m.add(c.route.API)
+	}
+	a.calls[min(max(c.out.status/100, 0), 5)].Inc()
+	a.duration.Observe(d.Seconds())
+}
+
+// add copies the map, so that reading it needs no lock.
+func (m metrics) add(api string) *apiMetrics {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	next := map[string]*apiMetrics{}
+	if known := m.api.Load(); known != nil {
+		maps.Copy(next, *known)
+	}
+	a := &apiMetrics{duration: m.duration.WithLabelValues(api)}
+	for i := range a.calls {
+		a.calls[i] = m.calls.WithLabelValues(api, strconv.Itoa(i)+"xx")
+	}
+	next[api] = a
+	m.api.Store(&next)
+	return a
 }

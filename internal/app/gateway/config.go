@@ -21,6 +21,7 @@ type Config struct {
 	Pepper            string         `env:"KEY_PEPPER"`      // the portal's
 	IdentitySecret    string         `env:"IDENTITY_SECRET"` // the portal's
 	UpstreamNetworks  []netip.Prefix `env:"UPSTREAM_NETWORKS" envDefault:""`
+	TrustedProxies    []netip.Prefix `env:"TRUSTED_PROXIES" envDefault:""` // whose X-Forwarded-For is believed
 	UpstreamTimeout   time.Duration  `env:"UPSTREAM_TIMEOUT" envDefault:"60s"`
 	SpoolSegmentSlots int64          `env:"SPOOL_SEGMENT_SLOTS" envDefault:"65536"` // 256 bytes each
 	SpoolMaxSegments  int            `env:"SPOOL_MAX_SEGMENTS" envDefault:"256"`

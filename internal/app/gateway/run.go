@@ -29,6 +29,7 @@ import (
 	"tollgate/internal/quota/memory"
 	"tollgate/internal/snapshot"
 	"tollgate/internal/telemetry"
+	"tollgate/internal/wire"
 )
 
 // program is the running gateway.
@@ -45,6 +46,7 @@ type program struct {
 	wallet   *lease.Wallet
 	limiter  *memory.Limiter
 	registry *prometheus.Registry
+	watch    *wire.Watch
 	started  time.Time
 }
 
@@ -60,6 +62,7 @@ func Run(ctx context.Context, cfg Config, logger *slog.Logger, ready func()) err
 		return err
 	}
 	defer p.pool.Close()
+	defer p.watch.Close()
 	defer func() { _ = p.spool.Close() }()
 
 	public, err := serve.Listen(cfg.Listen, "GATEWAY_LISTEN")
@@ -82,7 +85,7 @@ func assemble(ctx context.Context, cfg Config, logger *slog.Logger) (*program, e
 		return nil, err
 	}
 	p := &program{cfg: cfg, logger: logger, clock: clock.New(), pool: db, refusals: metering.NewRefusals(), limiter: memory.New(), registry: telemetry.NewRegistry()}
-	p.started = p.clock.Real()
+	p.started, p.watch = p.clock.Real(), wire.NewWatch(p.clock.Real)
 	p.spool, err = spool.New(spool.Config{Dir: filepath.Join(cfg.DataDir, "spool"), SegmentSlots: cfg.SpoolSegmentSlots, MaxSegments: cfg.SpoolMaxSegments})
 	if err != nil {
 		db.Close()
@@ -119,25 +122,30 @@ func (p *program) serve(ctx context.Context, public, private net.Listener, ready
 	if ready != nil {
 		ready()
 	}
+	g := p.gateway(public, private)
 	err := serve.Until(ctx, p.cfg.DrainTimeout,
-		serve.Server{Listener: public, Handler: p.handler(public, private)},
+		serve.Server{Listener: public, Handler: p.handler(g), Plain: g, Watch: p.watch},
 		serve.Server{Listener: private, Handler: telemetry.Private(p.parts(), p.registry)},
 	)
 	stop()
 	return errors.Join(err, group.Wait(), p.drain(ctx))
 }
 
-// handler is the public listener: the request path, and two addresses for
-// load balancers.
-func (p *program) handler(public, private net.Listener) http.Handler {
+// gateway is the request path.
+func (p *program) gateway(public, private net.Listener) *proxy.Gateway {
 	own := []netip.AddrPort{netip.MustParseAddrPort(public.Addr().String()), netip.MustParseAddrPort(private.Addr().String())}
-	g := proxy.New(proxy.Config{
+	return proxy.New(proxy.Config{
 		PortalURL: p.cfg.PortalURL, Pepper: []byte(p.cfg.Pepper), IdentitySecret: []byte(p.cfg.IdentitySecret),
-		Timeout: p.cfg.UpstreamTimeout, Upstreams: outbound.Networks(p.cfg.UpstreamNetworks, own),
+		Timeout: p.cfg.UpstreamTimeout, Upstreams: outbound.Networks(p.cfg.UpstreamNetworks, own), TrustedProxies: p.cfg.TrustedProxies,
 	}, proxy.Parts{
 		Clock: p.clock, Views: p.views, Limiter: p.limiter, Wallet: p.wallet, Spool: p.spool,
-		Refusals: p.refusals, Logger: p.logger, Registry: p.registry,
+		Refusals: p.refusals, Logger: p.logger, Registry: p.registry, Watch: p.watch,
 	})
+}
+
+// handler is what net/http serves on the public listener: the request path, and
+// two addresses for load balancers.
+func (p *program) handler(g *proxy.Gateway) http.Handler {
 	ready := telemetry.Readiness(p.parts())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {

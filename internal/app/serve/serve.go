@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"tollgate/internal/wire"
 )
 
 // Listen opens addr, or says which setting to change.
@@ -30,6 +32,11 @@ func Listen(addr, setting string) (net.Listener, error) {
 type Server struct {
 	Listener net.Listener
 	Handler  http.Handler
+
+	// Plain, if there is one, is asked first: what it takes is served without
+	// net/http. Watch bounds its connections.
+	Plain wire.Handler
+	Watch *wire.Watch
 }
 
 // unusedGrace is how long a connection that has sent nothing may hold up a
@@ -45,36 +52,27 @@ const slowest = 3 * time.Minute
 // were closed at the end of a drain.
 const handlersEnd = 5 * time.Second
 
+// headTime is how long a client may take to send a request's head.
+const headTime = 5 * time.Second
+
+// idleTime is how long a connection may rest between requests.
+const idleTime = 2 * time.Minute
+
 // Until serves until ctx ends, or one server fails, then lets requests that are
 // under way finish for at most drain. No handler runs any more when it returns.
 func Until(ctx context.Context, drain time.Duration, servers ...Server) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, s := range servers {
-		var fresh unused
 		var running handlers
-		srv := &http.Server{
-			ConnState:         fresh.track,
-			Handler:           running.count(s.Handler),
-			ReadHeaderTimeout: 5 * time.Second,
-			ReadTimeout:       slowest,
-			WriteTimeout:      slowest,
-			IdleTimeout:       2 * time.Minute,
-			MaxHeaderBytes:    32 << 10,
-			ErrorLog:          log.New(io.Discard, "", 0), // clients' TLS and framing faults
-		}
-		group.Go(func() error {
-			if err := srv.Serve(s.Listener); !errors.Is(err, http.ErrServerClosed) {
-				return err
-			}
-			return nil
-		})
+		std := newStandard(running.count(s.Handler))
+		front := frontOf(s, std)
+		group.Go(front.serve)
 		group.Go(func() error {
 			<-ctx.Done()
 			limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 			defer cancel()
-			defer time.AfterFunc(unusedGrace, fresh.close).Stop()
-			if err := srv.Shutdown(limit); err != nil {
-				err = errors.Join(fmt.Errorf("not all requests finished within %s", drain), srv.Close())
+			if err := front.shutdown(limit); err != nil {
+				err = errors.Join(fmt.Errorf("not all requests finished within %s", drain), std.Close())
 				running.wait(handlersEnd)
 				return err
 			}
@@ -82,6 +80,43 @@ func Until(ctx context.Context, drain time.Duration, servers ...Server) error {
 		})
 	}
 	return group.Wait()
+}
+
+// standard is net/http's server, with the limits that every listener needs.
+type standard struct {
+	*http.Server
+	fresh unused
+}
+
+func newStandard(h http.Handler) *standard {
+	s := &standard{}
+	protocols := &http.Protocols{}
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true) // with prior knowledge alone: no Upgrade
+	s.Server = &http.Server{
+		ConnState:         s.fresh.track,
+		Handler:           h,
+		Protocols:         protocols,
+		ReadHeaderTimeout: headTime,
+		ReadTimeout:       slowest,
+		WriteTimeout:      slowest,
+		IdleTimeout:       idleTime,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          log.New(io.Discard, "", 0), // clients' TLS and framing faults
+	}
+	return s
+}
+
+func (s *standard) serveOn(l net.Listener) error {
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func (s *standard) drain(limit context.Context) error {
+	defer time.AfterFunc(unusedGrace, s.fresh.close).Stop()
+	return s.Shutdown(limit)
 }
 
 // unused keeps the connections on which nothing has arrived yet.

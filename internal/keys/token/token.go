@@ -12,8 +12,11 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
+	"hash"
 	"hash/crc32"
+	"slices"
 	"strings"
+	"sync"
 )
 
 // Mode says whether calls with a key are billed.
@@ -47,7 +50,8 @@ var ErrMalformed = errors.New("not a Tollgate key: its form or checksum is wrong
 // Mint makes a new key. It is shown once and never stored.
 func Mint(mode Mode) string {
 	body := brand + "_" + string(mode) + "_" + randomText()
-	return body + checksum(body)
+	sum := checksumOf(body)
+	return body + string(sum[:])
 }
 
 // Check reports the mode of a well-formed key, without any lookup.
@@ -57,18 +61,39 @@ func Check(key string) (Mode, error) {
 	}
 	mode := Mode(key[len(brand)+1 : len(brand)+5])
 	body := key[:Length-checksumLen]
-	if !mode.Valid() || body[len(brand)+5] != '_' || checksum(body) != key[Length-checksumLen:] {
+	if !mode.Valid() || body[len(brand)+5] != '_' || checksumOf(body) != [checksumLen]byte([]byte(key[Length-checksumLen:])) {
 		return "", ErrMalformed
 	}
 	return mode, nil
 }
 
 // Sum hashes key under pepper.
-func Sum(pepper []byte, key string) (h Hash) {
-	mac := hmac.New(sha256.New, pepper)
-	mac.Write([]byte(key))
-	mac.Sum(h[:0])
-	return h
+func Sum(pepper []byte, key string) Hash { return NewHasher(pepper).Sum(key) }
+
+// Hasher hashes many keys under one pepper.
+type Hasher struct{ states sync.Pool }
+
+// NewHasher makes a hasher.
+func NewHasher(pepper []byte) *Hasher {
+	pepper = slices.Clone(pepper)
+	return &Hasher{states: sync.Pool{New: func() any { return &hashing{mac: hmac.New(sha256.New, pepper)} }}}
+}
+
+// hashing keeps everything that one sum needs, so that none is allocated.
+type hashing struct {
+	mac hash.Hash
+	key [Length]byte
+	sum [sha256.Size]byte
+}
+
+// Sum hashes key. It may be called from several goroutines at once.
+func (h *Hasher) Sum(key string) Hash {
+	s := h.states.Get().(*hashing)
+	defer h.states.Put(s)
+	s.mac.Reset()
+	s.mac.Write(append(s.key[:0], key...))
+	s.mac.Sum(s.sum[:0])
+	return s.sum
 }
 
 // Display is what may be shown of a key later: its prefix and last four characters.
@@ -93,13 +118,12 @@ func randomText() string {
 	}
 }
 
-// checksum is the CRC-32 of body in six base62 digits.
-func checksum(body string) string {
+// checksumOf is the CRC-32 of body in six base62 digits.
+func checksumOf(body string) (out [checksumLen]byte) {
 	sum := crc32.ChecksumIEEE([]byte(body))
-	var out [checksumLen]byte
 	for i := checksumLen - 1; i >= 0; i-- {
 		out[i] = alphabet[sum%62]
 		sum /= 62
 	}
-	return string(out[:])
+	return out
 }

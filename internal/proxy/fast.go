@@ -1,0 +1,355 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"tollgate/internal/identity"
+	"tollgate/internal/wire"
+)
+
+// ServeWire implements [wire.Handler].
+func (g *Gateway) ServeWire(x *wire.Exchange) bool {
+	if strings.HasPrefix(x.Request.Path, "/healthz") || strings.HasPrefix(x.Request.Path, "/readyz") || strings.HasPrefix(x.Request.Path, "/-/") {
+		return false // the gateway's own pages
+	}
+	c := g.calls.Get().(*call)
+	*c = call{id: newID(x.Arrived), ctx: context.Background(), started: x.Arrived, arrived: x.Arrived.Add(g.clock.Offset()), fast: x}
+	c.r = g.readWire(x)
+	if refused := g.decide(c); refused != nil {
+		g.refuse(c, refused)
+	} else {
+		g.serveFast(c)
+	}
+	*c = call{} // its strings point into the connection's buffer
+	g.calls.Put(c)
+	return true
+}
+
+// serveFast forwards a call that every step let pass, and meters it once.
+func (g *Gateway) serveFast(c *call) {
+	x := c.fast
+	until := c.started.Add(g.cfg.Timeout)
+	x.Until(until.Add(lastOfBody + slack))
+	c.out.in = uint64(len(x.Body))
+	x.Out = g.appendRequest(x.Out[:0], c)
+	l, err := g.exchange(c, until)
+	if err != nil {
+		g.fail(c, err)
+		return
+	}
+	g.relay(c, l)
+}
+
+// fail answers a call that got no answer.
+func (g *Gateway) fail(c *call, err error) {
+	e := errUnreachable
+	if errors.Is(err, wire.ErrLate) || errors.Is(err, context.DeadlineExceeded) {
+		e = errTimeout
+	}
+	c.out.ours = true
+	c.out.status, c.out.complete = e.Status(), true
+	_ = g.meter(c, g.clock.Real()) // logged and counted there; nothing is billed
+	g.answerError(c, e, err)
+}
+
+// appendRequest writes the head that the upstream gets.
+func (g *Gateway) appendRequest(b []byte, c *call) []byte {
+	x, target := c.fast, c.target()
+	b = append(append(b, c.r.method...), ' ')
+	b = append(b, strings.TrimSuffix(target.EscapedPath(), "/")...)
+	if c.fast.Request.Encoded {
+		b = append(b, (&url.URL{Path: c.within}).EscapedPath()...)
+	} else {
+		b = append(b, c.within...)
+	}
+	if c.r.query != "" {
+		b = append(append(b, '?'), c.r.query...)
+	}
+	b = append(append(append(b, " HTTP/1.1\r\nHost: "...), target.Host...), "\r\n"...)
+	for i := range x.Request.Headers {
+		if h := &x.Request.Headers[i]; !strip(h.Name) {
+			b = append(append(append(append(b, h.Name...), ": "...), h.Value...), "\r\n"...)
+		}
+	}
+	b = append(c.r.client.AppendTo(append(b, "X-Forwarded-For: "...)), "\r\nX-Forwarded-Host: "...)
+	b = append(append(b, c.r.host...), "\r\nX-Forwarded-Proto: http\r\nX-Request-Id: "...)
+	b = append(appendID(b, c.id), "\r\n"...)
+	if c.route.SignIdentity {
+		b = append(append(append(b, identity.Header+": "...), g.identity(c)...), "\r\n"...)
+	}
+	if len(x.Body) > 0 || c.r.method == http.MethodPost || c.r.method == http.MethodPut || c.r.method == http.MethodPatch {
+		b = append(strconv.AppendInt(append(b, "Content-Length: "...), int64(len(x.Body)), 10), "\r\n"...)
+	}
+	return append(b, "\r\n"...)
+}
+
+// repeatable are the methods that may be sent twice (RFC 9110, section 9.2.2).
+func repeatable(method string) bool { return method != http.MethodPost && method != http.MethodPatch }
+
+// exchange sends the request and reads the head of its answer. A connection
+// that the upstream had closed meanwhile is replaced, once, where repeating is safe.
+func (g *Gateway) exchange(c *call, until time.Time) (*wire.Link, error) {
+	up := g.links.to(c.target())
+	l, err := up.Get(c.ctx, !repeatable(c.r.method))
+	if err != nil {
+		return nil, err
+	}
+	if err = g.ask(c, l, until); errors.Is(err, wire.ErrStale) && repeatable(c.r.method) {
+		if l, err = up.Fresh(c.ctx); err != nil {
+			return nil, err
+		}
+		err = g.ask(c, l, until)
+	}
+	return l, err
+}
+
+// maxInterim bounds interim answers, which an upstream could send for ever.
+const maxInterim = 8
+
+// ask sends the request on l and reads until there is a final answer's head. It
+// discards l when that fails.
+func (g *Gateway) ask(c *call, l *wire.Link, until time.Time) error {
+	err := l.Send(c.fast.Out, c.fast.Body, until)
+	for n := 0; err == nil; n++ {
+		if err = l.ReadHead(); err != nil {
+			break
+		}
+		switch r := &l.Response; {
+		case r.Status >= 200:
+			return nil
+		case n == maxInterim, r.Status == http.StatusSwitchingProtocols: // nobody asked to switch
+			err = wire.ErrAnswer
+		case r.Status != http.StatusContinue: // that one is between the upstream and us
+			err = g.passInterim(c, r)
+		}
+	}
+	l.Discard()
+	return err
+}
+
+// passInterim passes an early hint on (RFC 8297). The request is still needed
+// in Out, for a repeat: the hint is written beside it.
+func (g *Gateway) passInterim(c *call, r *wire.Response) error {
+	request := len(c.fast.Out)
+	b := appendHead(c.fast.Out, r)
+	c.fast.Out = b[request:]
+	err := c.fast.FlushWith([]byte("\r\n"))
+	c.fast.Out = b[:request]
+	return err
+}
+
+// appendHead writes an upstream's status and headers, except what is ours to say.
+func appendHead(b []byte, r *wire.Response) []byte {
+	b = appendStatus(b, r.Status, r.Reason)
+	for i := range r.Headers {
+		if h := &r.Headers[i]; !isLimitHeader(h.Name) && !wire.Is(h.Name, "x-request-id") {
+			b = append(append(append(append(b, h.Name...), ": "...), h.Value...), "\r\n"...)
+		}
+	}
+	return b
+}
+
+// relay passes the answer on.
+func (g *Gateway) relay(c *call, l *wire.Link) {
+	now := g.clock.Real()
+	c.out.status, c.out.firstByte = l.Response.Status, now.Sub(c.started)
+	x, r := c.fast, &l.Response
+	b := appendHead(x.Out[:0], r)
+	b = append(appendID(append(b, "X-Request-Id: "...), c.id), "\r\n"...)
+	b = g.appendLimits(b, c)
+	if !r.Dated {
+		b = append(append(append(b, "Date: "...), g.dates.at(now)...), "\r\n"...)
+	}
+	bodiless := r.Bodiless(c.r.method)
+	switch {
+	case r.Length >= 0 && r.Status != http.StatusNoContent:
+		b = append(strconv.AppendInt(append(b, "Content-Length: "...), r.Length, 10), "\r\n"...)
+	case !bodiless:
+		b = append(b, "Transfer-Encoding: chunked\r\n"...)
+	}
+	x.Out = appendEnd(b, x.Keep)
+	var err error
+	switch {
+	case bodiless || r.Length == 0:
+		err = g.finish(c, now)
+	case r.Length > 0:
+		err = g.relayLength(c, l, now)
+	default:
+		err = g.relayChunks(c, l)
+	}
+	g.settle(c, l, err)
+}
+
+// finish meters the call and then sends what is left of its answer.
+func (g *Gateway) finish(c *call, now time.Time) error {
+	c.out.complete = true
+	if err := g.meter(c, now); err != nil {
+		return err // unrecorded: the client must not get the whole answer
+	}
+	return c.fast.Flush()
+}
+
+// settle puts the upstream's connection back, or gives it up when the answer was
+// not passed on to its end.
+func (g *Gateway) settle(c *call, l *wire.Link, err error) {
+	if err == nil {
+		l.Put(g.clock.Real())
+		return
+	}
+	l.Discard()
+	c.fast.Keep = false // the client sees that its answer ends too early
+	_ = g.meter(c, g.clock.Real())
+}
+
+// relayLength passes on a body whose length is known.
+func (g *Gateway) relayLength(c *call, l *wire.Link, now time.Time) error {
+	for left := l.Response.Length; ; {
+		part := l.Buffered()
+		part = part[:min(int64(len(part)), left)]
+		left -= int64(len(part))
+		c.out.bytes += uint64(len(part))
+		if left == 0 {
+			c.out.complete = true
+			if err := g.meter(c, now); err != nil {
+				return err
+			}
+		}
+		if err := c.send(part); err != nil {
+			return err
+		}
+		l.Take(len(part))
+		if left == 0 {
+			return nil
+		}
+		if err := g.more(c, l); err != nil {
+			return err
+		}
+		now = g.clock.Real()
+	}
+}
+
+// joined is how large a part of a body may be to be copied behind what else is
+// to be sent; larger ones are sent beside it.
+const joined = 8 << 10
+
+// send sends Out and part.
+func (c *call) send(part []byte) error {
+	x := c.fast
+	switch {
+	case len(part) > joined:
+		return x.FlushWith(part)
+	case len(part) > 0:
+		x.Out = append(x.Out, part...)
+	}
+	if len(x.Out) == 0 {
+		return nil
+	}
+	return x.Flush()
+}
+
+// more reads more of the upstream's body; its end is too early.
+func (g *Gateway) more(c *call, l *wire.Link) error {
+	err := l.More()
+	if err == nil {
+		return nil
+	}
+	c.out.broken = true
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// relayChunks passes on a body whose end is said by its framing, or by the end
+// of the connection. What arrived is passed on at once.
+func (g *Gateway) relayChunks(c *call, l *wire.Link) error {
+	for {
+		done, err := c.cutChunks(l)
+		if err != nil {
+			c.out.broken = true
+			return err
+		}
+		if done {
+			return g.finishChunks(c, l)
+		}
+		if len(c.fast.Out) > 0 {
+			if err := c.fast.Flush(); err != nil {
+				return err
+			}
+		}
+		if err := l.More(); err != nil {
+			if errors.Is(err, io.EOF) && !l.Response.Chunked { // ended by the connection
+				l.Response.Close = true
+				return g.finishChunks(c, l)
+			}
+			c.out.broken = true
+			return err
+		}
+	}
+}
+
+// cutChunks moves what is buffered into Out, in chunks of our own.
+func (c *call) cutChunks(l *wire.Link) (done bool, err error) {
+	if !l.Response.Chunked {
+		part := l.Buffered()
+		c.appendChunk(part)
+		l.Take(len(part))
+		return false, nil
+	}
+	for b := l.Buffered(); len(b) > 0; b = l.Buffered() {
+		data, rest, done, err := l.Chunks.Next(b)
+		if err != nil {
+			return false, err
+		}
+		c.appendChunk(data)
+		l.Take(len(b) - len(rest))
+		if done {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func (c *call) appendChunk(data []byte) {
+	if len(data) == 0 {
+		return
+	}
+	c.out.bytes += uint64(len(data))
+	x := c.fast
+	x.Out = append(strconv.AppendInt(x.Out, int64(len(data)), 16), "\r\n"...)
+	x.Out = append(append(x.Out, data...), "\r\n"...)
+}
+
+// finishChunks ends the client's body, with the upstream's trailers.
+func (g *Gateway) finishChunks(c *call, l *wire.Link) error {
+	x := c.fast
+	x.Out = append(x.Out, "0\r\n"...)
+	for _, line := range l.Chunks.Trailers {
+		if name, _, ok := strings.Cut(line, ":"); ok && trailerPasses(name) {
+			x.Out = append(append(x.Out, line...), "\r\n"...)
+		}
+	}
+	x.Out = append(x.Out, "\r\n"...)
+	return g.finish(c, g.clock.Real())
+}
+
+// trailerPasses reports whether a trailer field may follow a body: none that
+// frames a message, and none of ours (RFC 9110, section 6.5.1).
+func trailerPasses(name string) bool {
+	if !wire.Token(name) || isLimitHeader(name) {
+		return false
+	}
+	for _, never := range [...]string{"content-length", "transfer-encoding", "connection", "host", "trailer", "x-request-id", "content-encoding", "content-type", "set-cookie"} {
+		if wire.Is(name, never) {
+			return false
+		}
+	}
+	return true
+}

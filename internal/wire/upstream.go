@@ -1,0 +1,261 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// ErrStale says that a connection that was used before turned out to be dead
+// before a byte of the answer came: the upstream had closed it meanwhile, most
+// likely without having read the request.
+var ErrStale = errors.New("the upstream had closed the connection")
+
+// ErrLate says that an upstream did not answer within its time.
+var ErrLate = errors.New("the upstream took too long")
+
+// Upstream keeps connections to one address.
+type Upstream struct {
+	Dial  func(context.Context) (net.Conn, error)
+	Watch *Watch
+	Now   func() time.Time
+
+	mu   sync.Mutex
+	idle []*Link // the last one used is the last
+}
+
+// How many connections rest, and for how long.
+const (
+	maxIdle  = 256
+	idleTime = 60 * time.Second
+	trusted  = time.Second // a connection that rested longer is looked at before use
+)
+
+// Link is one connection to an upstream.
+type Link struct {
+	watched
+	Response Response
+	Chunks   Chunks
+
+	up     *Upstream
+	raw    syscall.RawConn // nil: cannot be looked at
+	buf    []byte
+	r, w   int // what was read and not yet taken
+	reused bool
+	since  time.Time
+	dead   bool // found by look
+	looker func(fd uintptr) bool
+}
+
+// Get takes a connection that rests, or makes one. Careful is for requests that
+// cannot be repeated: the connection is looked at however fresh it is.
+func (u *Upstream) Get(ctx context.Context, careful bool) (*Link, error) {
+	for now := u.Now(); ; {
+		l := u.pop()
+		if l == nil {
+			return u.dial(ctx)
+		}
+		rested := now.Sub(l.since)
+		if rested < idleTime && !((careful || rested > trusted) && l.closed()) {
+			l.reused = true
+			return l, nil
+		}
+		l.Discard()
+	}
+}
+
+// Fresh makes a connection, whatever rests.
+func (u *Upstream) Fresh(ctx context.Context) (*Link, error) { return u.dial(ctx) }
+
+func (u *Upstream) pop() *Link {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	n := len(u.idle)
+	if n == 0 {
+		return nil
+	}
+	l := u.idle[n-1]
+	u.idle = u.idle[:n-1]
+	return l
+}
+
+func (u *Upstream) dial(ctx context.Context) (*Link, error) {
+	nc, err := u.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l := &Link{up: u, buf: make([]byte, smallBuffer)}
+	l.Conn = nc
+	if sc, ok := nc.(syscall.Conn); ok {
+		l.raw, _ = sc.SyscallConn()
+	}
+	l.looker = l.look
+	u.Watch.add(&l.watched)
+	return l, nil
+}
+
+// Close closes the connections that rest. Those under way close when they are put back.
+func (u *Upstream) Close() {
+	for l := u.pop(); l != nil; l = u.pop() {
+		l.Discard()
+	}
+}
+
+// Rest closes connections that have rested for too long.
+func (u *Upstream) Rest(now time.Time) {
+	u.mu.Lock()
+	n := 0
+	for n < len(u.idle) && now.Sub(u.idle[n].since) > idleTime {
+		n++
+	}
+	old := append([]*Link{}, u.idle[:n]...)
+	u.idle = append(u.idle[:0], u.idle[n:]...)
+	u.mu.Unlock()
+	for _, l := range old {
+		l.Discard()
+	}
+}
+
+// Put gives a connection back whose answer was read to its end at now.
+func (l *Link) Put(now time.Time) {
+	if l.Response.Close || l.r != l.w || !l.until(time.Time{}) {
+		l.Discard()
+		return
+	}
+	if cap(l.buf) > keptBuffer {
+		l.buf = make([]byte, smallBuffer)
+	}
+	l.r, l.w, l.since = 0, 0, now
+	u := l.up
+	u.mu.Lock()
+	full := len(u.idle) >= maxIdle
+	if !full {
+		u.idle = append(u.idle, l)
+	}
+	u.mu.Unlock()
+	if full {
+		l.Discard()
+	}
+}
+
+// Discard closes a connection that cannot be used again.
+func (l *Link) Discard() {
+	l.up.Watch.remove(&l.watched)
+	_ = l.Close()
+}
+
+// closed reports whether the other side has closed a resting connection, or
+// sent something that nobody asked for.
+func (l *Link) closed() bool {
+	if l.raw == nil {
+		return false
+	}
+	l.dead = true
+	if err := l.raw.Read(l.looker); err != nil {
+		return true
+	}
+	return l.dead
+}
+
+func (l *Link) look(fd uintptr) bool {
+	var b [1]byte
+	_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	l.dead = !errors.Is(err, syscall.EAGAIN)
+	return true
+}
+
+// Send writes a request; until bounds the wait for its answer.
+func (l *Link) Send(head, body []byte, until time.Time) error {
+	if !l.until(until) {
+		return ErrLate
+	}
+	var err error
+	if len(body) == 0 {
+		_, err = l.Write(head)
+	} else {
+		buffers := net.Buffers{head, body}
+		_, err = buffers.WriteTo(l.Conn)
+	}
+	return l.explain(err)
+}
+
+// ReadHead reads the head of the next answer into Response. After an interim one
+// (1xx) it is called again.
+func (l *Link) ReadHead() error {
+	for {
+		if l.r < l.w {
+			size, v, err := l.Response.Parse(l.buf[l.r:l.w])
+			if err != nil {
+				return err
+			}
+			if v == Plain {
+				l.r += size
+				l.Chunks.Reset()
+				return nil
+			}
+		}
+		if err := l.fill(); err != nil {
+			return err
+		}
+	}
+}
+
+func (l *Link) fill() error {
+	if l.r > 0 {
+		l.w = copy(l.buf, l.buf[l.r:l.w])
+		l.r = 0
+	}
+	if l.w == len(l.buf) {
+		l.buf = append(l.buf, make([]byte, len(l.buf))...)
+	}
+	n, err := l.Read(l.buf[l.w:])
+	l.w += n
+	if n > 0 {
+		l.reused = false // it lives: what goes wrong from here on is not staleness
+		return nil
+	}
+	return l.explain(err)
+}
+
+// explain says what a failed read or write means.
+func (l *Link) explain(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case l.late():
+		return ErrLate
+	case l.reused && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)):
+		return ErrStale
+	case errors.Is(err, io.EOF):
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// Buffered is what of the body has been read already.
+func (l *Link) Buffered() []byte { return l.buf[l.r:l.w] }
+
+// Take marks n buffered bytes as used.
+func (l *Link) Take(n int) { l.r += n }
+
+// More reads more of the body into the buffer, which must have been taken whole.
+// The error is io.EOF where the upstream ended the connection in good order.
+func (l *Link) More() error {
+	l.r, l.w = 0, 0
+	if len(l.buf) < keptBuffer {
+		l.buf = make([]byte, keptBuffer) // a body that did not come with its head is likely large
+	}
+	n, err := l.Read(l.buf)
+	l.w = n
+	if n > 0 {
+		return nil
+	}
+	if errors.Is(err, io.EOF) && !l.late() {
+		return io.EOF
+	}
+	return l.explain(err)
+}
