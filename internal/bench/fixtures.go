@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"tollgate/internal/keys/token"
+	"tollgate/internal/postgres"
+)
+
+// fixtures fills a database with one API, one plan with a rate limit and a
+// quota that are never reached, and n applications with a subscription and a
+// key each. It returns the keys.
+func fixtures(ctx context.Context, url, upstream string, n int) (keys []string, err error) {
+	if _, err := postgres.Migrate(ctx, url); err != nil {
+		return nil, err
+	}
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		keys, err = fill(ctx, tx, upstream, n)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("fixtures: %w", err)
+	}
+	return keys, nil
+}
+
+func fill(ctx context.Context, tx pgx.Tx, upstream string, n int) ([]string, error) {
+	now := time.Now()
+	id := func() uuid.UUID { return uuid.New() }
+	up, api, version, product, plan, terms, org := id(), id(), id(), id(), id(), id(), id()
+	b := &pgx.Batch{}
+	b.Queue(`INSERT INTO organizations (id, name, created_at) VALUES ($1, 'Acme', $2)`, org, now)
+	b.Queue(`INSERT INTO upstreams (id, live_url, created_at) VALUES ($1, $2, $3)`, up, upstream, now)
+	b.Queue(`INSERT INTO apis (id, slug, name, visibility, created_at) VALUES ($1, 'shop', 'Shop', 'public', $2)`, api, now)
+	b.Queue(`INSERT INTO api_versions (id, api_id, upstream_id, label, lifecycle, path_prefix, title, format, document, operation_count, published_at)
+		VALUES ($1, $2, $3, '1', 'published', '/shop', 'Shop', 'OpenAPI 3.1.0', '{}', 1, $4)`, version, api, up, now)
+	b.Queue(`INSERT INTO operations (id, version_id, slug, position, method, path, detail, search) VALUES ($1, $2, 'things', 0, 'GET', '/things', '{}', '')`, id(), version)
+	b.Queue(`INSERT INTO products (id, slug, name, created_at) VALUES ($1, 'shop', 'Shop', $2)`, product, now)
+	b.Queue(`INSERT INTO product_versions VALUES ($1, $2)`, product, version)
+	b.Queue(`INSERT INTO plans (id, product_id, slug, name, sale, position, created_at) VALUES ($1, $2, 'pro', 'Pro', 'self_serve', 0, $3)`, plan, product, now)
+	b.Queue(`INSERT INTO plan_versions (id, plan_id, number, currency, recurring_fee, created_at) VALUES ($1, $2, 1, 'usd', 0, $3)`, terms, plan, now)
+	b.Queue(`INSERT INTO plan_limits (plan_version_id, position, kind, calls, window_seconds) VALUES ($1, 0, 'rate', 1000000000, 60), ($1, 1, 'quota', 100000000000, 0)`, terms)
+	if err := tx.SendBatch(ctx, b).Close(); err != nil {
+		return nil, err
+	}
+	keys, apps, subs := make([]string, n), make([][]any, n), make([][]any, n)
+	rows := make([][]any, n)
+	for i := range n {
+		app := id()
+		keys[i] = token.Mint(token.Live)
+		hash := token.Sum([]byte(pepper), keys[i])
+		apps[i] = []any{app, org, "app", now}
+		rows[i] = []any{id(), org, app, "key", "live", "display", hash[:], now}
+		subs[i] = []any{id(), org, app, terms, product, "active", 1, now.Add(-time.Hour), now.AddDate(0, 1, 0), now}
+	}
+	for _, t := range []struct {
+		name    string
+		columns []string
+		rows    [][]any
+	}{
+		{"applications", []string{"id", "org_id", "name", "created_at"}, apps},
+		{"keys", []string{"id", "org_id", "application_id", "name", "mode", "display", "hash", "created_at"}, rows},
+		{"subscriptions", []string{"id", "org_id", "application_id", "plan_version_id", "product_id", "state", "anchor_day", "period_start", "period_end", "created_at"}, subs},
+	} {
+		if _, err := tx.CopyFrom(ctx, pgx.Identifier{t.name}, t.columns, pgx.CopyFromRows(t.rows)); err != nil {
+			return nil, err
+		}
+	}
+	return keys, nil
+}
