@@ -110,7 +110,7 @@ func (c *Chunks) sizeByte(x byte) error {
 		return ErrChunk
 	case x == '\r':
 		c.state = atSizeEnd
-	case x == ';' || x == ' ' || x == '\t':
+	case x == ';':
 		c.state = inExtension
 	default:
 		return ErrChunk

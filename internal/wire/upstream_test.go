@@ -1,0 +1,189 @@
+package wire
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+)
+
+// origin is an upstream whose connections a test holds in its hand.
+type origin struct {
+	*Upstream
+	clock *clockwork
+	conns chan net.Conn
+}
+
+func newOrigin(t *testing.T) *origin {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &origin{clock: &clockwork{}, conns: make(chan net.Conn, 4)}
+	w := NewWatch(o.clock.now)
+	o.Upstream = &Upstream{Watch: w, Now: o.clock.now, Dial: func(ctx context.Context) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "tcp", l.Addr().String())
+	}}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			o.conns <- c
+		}
+	}()
+	t.Cleanup(func() { _ = l.Close(); o.Close(); w.Close() })
+	return o
+}
+
+// ask sends a request, lets the origin answer with text, and reads the head.
+func (o *origin) ask(t *testing.T, l *Link, server net.Conn, text string) {
+	t.Helper()
+	if err := l.Send([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), nil, o.clock.now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := http.ReadRequest(bufio.NewReader(server)); err != nil {
+		t.Fatal(err)
+	}
+	send(t, server, text)
+	if err := l.ReadHead(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (o *origin) link(t *testing.T, careful bool) *Link {
+	t.Helper()
+	l, err := o.Get(context.Background(), careful)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+const empty = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+func TestAConnectionIsUsedAgain(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(t)
+	l := o.link(t, false)
+	server := <-o.conns
+	o.ask(t, l, server, empty)
+	l.Put(o.clock.now())
+	if again := o.link(t, true); again != l {
+		t.Error("a healthy connection was not used again")
+	}
+	o.ask(t, l, server, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+	l.Put(o.clock.now())
+	if again := o.link(t, false); again == l {
+		t.Error("a connection that the upstream ends was used again")
+	}
+}
+
+func TestAnAnswerThatNobodyAskedForEndsAConnection(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(t)
+	l := o.link(t, false)
+	server := <-o.conns
+	o.ask(t, l, server, empty+empty)
+	l.Put(o.clock.now())
+	if again := o.link(t, false); again == l {
+		t.Error("a connection with bytes left over was used again")
+	}
+}
+
+func TestAClosedConnectionIsNoticedBeforeUse(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		careful bool
+		rest    time.Duration
+	}{"by a careful caller": {true, 0}, "after a rest": {false, 2 * time.Second}, "after a long rest": {false, time.Hour}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOrigin(t)
+			l := o.link(t, false)
+			server := <-o.conns
+			o.ask(t, l, server, empty)
+			l.Put(o.clock.now())
+			_ = server.Close()
+			for range 1000 { // until the other side's end has arrived
+				if l.closed() {
+					break
+				}
+				time.Sleep(time.Millisecond)
+			}
+			o.clock.add(c.rest)
+			if again := o.link(t, c.careful); again == l {
+				t.Error("a dead connection was used again")
+			}
+		})
+	}
+}
+
+func TestAConnectionThatDiedInBetweenIsStale(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(t)
+	l := o.link(t, false)
+	server := <-o.conns
+	o.ask(t, l, server, empty)
+	l.Put(o.clock.now())
+	_ = server.Close()
+	l = o.link(t, false)
+	err := l.Send([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), nil, o.clock.now().Add(time.Minute))
+	if err == nil {
+		err = l.ReadHead()
+	}
+	if !errors.Is(err, ErrStale) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestWhatFailsOnAFreshConnectionIsNotStale(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(t)
+	l := o.link(t, false)
+	_ = (<-o.conns).Close()
+	err := l.Send([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), nil, o.clock.now().Add(time.Minute))
+	if err == nil {
+		err = l.ReadHead()
+	}
+	if err == nil || errors.Is(err, ErrStale) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAnAnswerThatDoesNotComeIsLate(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(t)
+	l := o.link(t, false)
+	<-o.conns
+	if err := l.Send([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), nil, o.clock.now().Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	o.clock.add(2 * time.Second)
+	if err := l.ReadHead(); !errors.Is(err, ErrLate) {
+		t.Errorf("got %v", err)
+	}
+	l.Put(o.clock.now())
+	if again := o.link(t, false); again == l {
+		t.Error("a connection that was too late was used again")
+	}
+}
+
+func TestABodyEndsWithItsConnection(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(t)
+	l := o.link(t, false)
+	server := <-o.conns
+	o.ask(t, l, server, "HTTP/1.1 200 OK\r\n\r\nab")
+	l.Take(len(l.Buffered()))
+	_ = server.Close()
+	if err := l.More(); !errors.Is(err, io.EOF) {
+		t.Errorf("got %v", err)
+	}
+}
