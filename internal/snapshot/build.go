@@ -78,6 +78,9 @@ func (b *builder) build(d *Data, last *View) (v *View, refused, err error) {
 // unique refuses rows of which two have one id: such a view could not be
 // changed row by row.
 func unique(v *View, b *builder) error {
+	if v.keys.size > maxRows || v.holds.size > maxRows {
+		return errors.New("there are more keys or subscriptions than a view can hold")
+	}
 	if len(b.keys) != v.keys.size || len(b.holds) != v.holds.size {
 		return errors.New("two rows have one id")
 	}

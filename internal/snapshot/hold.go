@@ -176,6 +176,6 @@ func (k holdKey) sum() uint64 {
 	return h ^ h>>32
 }
 
-func (h *held) key() holdKey       { return holdKey{h.Application, h.Product} }
-func (h *held) is(k *holdKey) bool { return h.Application == k.application && h.Product == k.product }
-func (h *held) ident() uuid.UUID   { return h.ID }
+func (h *held) key() holdKey      { return holdKey{h.Application, h.Product} }
+func (h *held) is(k holdKey) bool { return h.Application == k.application && h.Product == k.product }
+func (h *held) ident() uuid.UUID  { return h.ID }

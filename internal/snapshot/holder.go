@@ -27,6 +27,8 @@ type Holder struct {
 	builder *builder
 	whole   bool  // the builder is not the view's any more: load all
 	refused error // why the newest routes were not taken
+
+	wholes, deltas atomic.Int64
 }
 
 // NewHolder starts from the copy on disk, if there is a good one. onSwap is
@@ -48,6 +50,10 @@ func (h *Holder) View() *View { return h.view.Load() }
 
 // Groups are the targets of all upstreams with their state, which outlives views.
 func (h *Holder) Groups() *upstream.Groups { return h.builder.groups }
+
+// Loads counts the views that were loaded whole and those that were changed by
+// a delta.
+func (h *Holder) Loads() (whole, deltas int64) { return h.wholes.Load(), h.deltas.Load() }
 
 // Err is why the last load failed, or why the newest routes were refused; nil
 // when all is well.
@@ -108,6 +114,11 @@ func (h *Holder) load(l loaded) (err error) {
 	}
 	if h.whole = err != nil; h.whole {
 		return err
+	}
+	if l.all != nil {
+		h.wholes.Add(1)
+	} else {
+		h.deltas.Add(1)
 	}
 	h.view.Store(v)
 	h.copy.want(v, h.refused == nil)

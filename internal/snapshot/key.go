@@ -39,20 +39,18 @@ type credentialKey token.Hash
 
 func (k credentialKey) sum() uint64 { return binary.BigEndian.Uint64(k[:]) } // an HMAC is random
 
-func (c *Credential) key() credentialKey        { return credentialKey(c.Hash) }
-func (c *Credential) is(k *credentialKey) bool  { return c.Hash == token.Hash(*k) }
-func (c *Credential) ident() uuid.UUID          { return c.ID }
-func (v *View) restriction(n uint32) *AccessSet { return v.access[n] }
+func (c *Credential) key() credentialKey      { return credentialKey(c.Hash) }
+func (c *Credential) is(k credentialKey) bool { return c.Hash == token.Hash(k) }
+func (c *Credential) ident() uuid.UUID        { return c.ID }
 
 // Lookup finds a key that was not revoked; nil if there is none. The caller
 // checks Expired and, with Access, what it may be used for.
 func (v *View) Lookup(h token.Hash) *Credential {
-	k := credentialKey(h)
-	return v.keys.find(&k)
+	return v.keys.find(credentialKey(h))
 }
 
 // Access is what a key of this view is restricted to; never nil.
-func (v *View) Access(c *Credential) *AccessSet { return v.restriction(c.access) }
+func (v *View) Access(c *Credential) *AccessSet { return v.access[c.access] }
 
 // AccessSet is a key's restrictions, prepared. The zero value restricts nothing.
 type AccessSet struct {

@@ -21,7 +21,7 @@ type table[K keyed, E any, P row[K, E]] struct {
 // shard has its rows side by side, and open addressing over their numbers.
 type shard[E any] struct {
 	rows  []E
-	slots []uint32 // number of a row, from 1; 0: free. A power of two, at most 3/4 full
+	slots []uint32 // a power of two of them, at most 3/4 full; see slot
 }
 
 // keyed is what a row is found by.
@@ -34,27 +34,41 @@ type keyed interface {
 type row[K, E any] interface {
 	*E
 	key() K
-	is(k *K) bool
+	is(k K) bool
 	ident() uuid.UUID
 }
 
 func shardOf(sum uint64) uint16 { return uint16(sum >> (64 - shardBits)) }
 
+// A slot is the number of a row, from 1, and some bits of its key's sum, so that
+// hardly ever a row is looked at in vain. 0 is free.
+const (
+	rowBits = 18
+	rowMask = 1<<rowBits - 1
+	maxRows = shardCount << (rowBits - 1) // of a table: a shard has about its share
+)
+
+// tag is the part of a slot that comes from the sum: bits which choose neither
+// shard nor slot.
+func tag(sum uint64) uint32 { return uint32(sum>>(32-shardBits)) &^ rowMask }
+
 // find returns the row of k, nil if there is none.
-func (t *table[K, E, P]) find(k *K) *E {
-	sum := (*k).sum()
+func (t *table[K, E, P]) find(k K) *E {
+	sum := k.sum()
 	s := t.shards[shardOf(sum)]
 	if s == nil {
 		return nil
 	}
-	mask := uint64(len(s.slots) - 1)
+	mask, want := uint64(len(s.slots)-1), tag(sum)
 	for i := sum & mask; ; i = (i + 1) & mask {
 		n := s.slots[i]
 		if n == 0 {
 			return nil
 		}
-		if e := &s.rows[n-1]; P(e).is(k) {
-			return e
+		if n&^rowMask == want {
+			if e := &s.rows[n&rowMask-1]; P(e).is(k) {
+				return e
+			}
 		}
 	}
 }
@@ -93,11 +107,12 @@ func index[K keyed, E any, P row[K, E]](s *shard[E]) {
 	}
 	s.slots = make([]uint32, size)
 	for n := range s.rows {
-		i := int(P(&s.rows[n]).key().sum()) & (size - 1)
+		sum := P(&s.rows[n]).key().sum()
+		i := int(sum) & (size - 1)
 		for s.slots[i] != 0 {
 			i = (i + 1) & (size - 1)
 		}
-		s.slots[i] = uint32(n + 1)
+		s.slots[i] = uint32(n+1) | tag(sum)
 	}
 }
 

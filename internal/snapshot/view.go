@@ -38,7 +38,7 @@ func (v *View) Hold(application, version uuid.UUID) *Hold {
 // HoldOf finds the subscription that lets application call a route of this view.
 func (v *View) HoldOf(application uuid.UUID, r *Route) *Hold {
 	for _, product := range r.Products {
-		if h := v.holds.find(&holdKey{application, product}); h != nil {
+		if h := v.holds.find(holdKey{application, product}); h != nil {
 			return h.Hold
 		}
 	}
