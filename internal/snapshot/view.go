@@ -74,7 +74,7 @@ func anonymousPlans(plans map[uuid.UUID]*Plan) map[uuid.UUID]*Hold {
 }
 
 func before(a, b *Plan) bool {
-	return cmp.Or(cmp.Compare(a.Order, b.Order), bytes.Compare(a.Terms.Plan[:], b.Terms.Plan[:]), cmp.Compare(b.Number, a.Number)) < 0
+	return cmp.Or(cmp.Compare(a.Order, b.Order), bytes.Compare(a.Plan[:], b.Plan[:]), cmp.Compare(b.Number, a.Number)) < 0
 }
 
 // Size counts what the view holds, for the operator.
