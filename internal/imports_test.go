@@ -69,6 +69,7 @@ func TestPurePackagesImportNothingInternal(t *testing.T) {
 		{"internal/quota", []string{"internal/quota"}},
 		{"internal/metering/spool", nil},
 		{"internal/keys/token", nil},
+		{"internal/upstream", []string{"internal/upstream"}},
 		{"internal/subscriptions/period", nil},
 		{"migrations", nil},
 		{"web", []string{"web"}},
@@ -165,13 +166,13 @@ func TestDomainsImportDownstream(t *testing.T) {
 		"audit":         {},
 		"jobs":          {},
 		"keys":          {"audit", "keys/token"},
-		"catalog":       {"audit", "jobs", "openapi", "outbound"},
+		"catalog":       {"audit", "jobs", "openapi", "outbound", "upstream"},
 		"plans":         {"audit", "pricing"},
 		"subscriptions": {"audit", "subscriptions/period"},
 		"metering":      {"metering/spool"},
 		"invoices":      {"audit", "metering", "pricing"},
 		"billing":       {"accounts", "audit", "billing/stripe", "invoices", "jobs", "metering", "plans", "pricing", "subscriptions", "subscriptions/period"},
-		"snapshot":      {"keys/token", "quota", "subscriptions/period"},
+		"snapshot":      {"keys/token", "quota", "subscriptions/period", "upstream"},
 	} {
 		p, ok := all["internal/"+domain]
 		if !ok {

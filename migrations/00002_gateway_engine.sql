@@ -57,15 +57,122 @@ CREATE TABLE upstream_targets (
 INSERT INTO upstream_targets (upstream_id, mode, position, url) SELECT id, 'live', 0, live_url FROM upstreams;
 INSERT INTO upstream_targets (upstream_id, mode, position, url) SELECT id, 'test', 0, test_url FROM upstreams WHERE test_url <> '';
 ALTER TABLE upstreams
+  DROP COLUMN live_url,
+  DROP COLUMN test_url,
   ADD COLUMN policy jsonb NOT NULL DEFAULT '{}'; -- balance, health, breaker, timeouts, retries
 ALTER TABLE apis ADD COLUMN cors jsonb NOT NULL DEFAULT '{}';
 ALTER TABLE gateways ADD COLUMN parts jsonb NOT NULL DEFAULT '[]'; -- health by part and by target, as last reported
 
 -- What gateways must know, change by change ---------------------------------------
 
+ALTER TABLE view_version
+  ADD COLUMN log_from bigint NOT NULL DEFAULT 0; -- view_changes is complete for the versions after this one
+UPDATE view_version SET log_from = version;
+
+-- What changed under each version of the view. A gateway reads what is newer
+-- than its own view and asks for those rows; one that is not there is gone.
+CREATE TABLE view_changes (
+  version bigint NOT NULL,
+  kind text NOT NULL CHECK (kind IN ('key', 'subscription', 'version', 'plan', 'clock', 'all')), -- all: too much to tell one by one
+  id uuid NOT NULL,
+  PRIMARY KEY (version, kind, id)
+);
+
+-- Opens a version of the view for this transaction, once, and tells listeners.
+-- The row's lock makes such transactions commit in the order of their versions.
+-- The log keeps about its last 100,000 rows.
+-- +goose StatementBegin
+CREATE FUNCTION open_view_version() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+DECLARE
+  opened bigint;
+  floor bigint;
+BEGIN
+  UPDATE view_version SET version = version + 1, bumped_by = txid_current() WHERE bumped_by <> txid_current() RETURNING version INTO opened;
+  IF opened IS NULL THEN
+    SELECT version INTO opened FROM view_version;
+    RETURN opened;
+  END IF;
+  PERFORM pg_notify('tollgate_view', '');
+  IF opened % 256 = 0 THEN
+    SELECT version INTO floor FROM view_changes ORDER BY version DESC OFFSET 100000 LIMIT 1;
+    IF floor IS NOT NULL THEN
+      DELETE FROM view_changes WHERE version <= floor;
+      UPDATE view_version SET log_from = floor;
+    END IF;
+  END IF;
+  RETURN opened;
+END $$;
+-- +goose StatementEnd
+
+-- Notes what a statement changed. Arguments: the kind; the columns that matter;
+-- a query of the ids over "changed", the rows in which one of them is different.
+-- +goose StatementBegin
+CREATE FUNCTION note_view_changes() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+DECLARE
+  changed text;
+  ids uuid[];
+BEGIN
+  changed := format(CASE TG_OP
+    WHEN 'INSERT' THEN 'SELECT %1$s FROM new_rows'
+    WHEN 'DELETE' THEN 'SELECT %1$s FROM old_rows'
+    ELSE '(SELECT %1$s FROM new_rows EXCEPT SELECT %1$s FROM old_rows) UNION (SELECT %1$s FROM old_rows EXCEPT SELECT %1$s FROM new_rows)' END, TG_ARGV[1]);
+  EXECUTE format('WITH changed AS (%s) SELECT array_agg(DISTINCT i) FROM (%s) AS ids(i)', changed, TG_ARGV[2]) INTO ids;
+  IF ids IS NULL THEN
+    RETURN NULL;
+  END IF;
+  IF cardinality(ids) > 10000 THEN
+    INSERT INTO view_changes VALUES (open_view_version(), 'all', '00000000-0000-0000-0000-000000000000') ON CONFLICT DO NOTHING;
+  ELSE
+    INSERT INTO view_changes SELECT opened, TG_ARGV[0], i FROM open_view_version() AS opened, unnest(ids) AS i ON CONFLICT DO NOTHING;
+  END IF;
+  RETURN NULL;
+END $$;
+-- +goose StatementEnd
+
+-- Sessions, last uses and leases are not among these: they change nothing that
+-- gateways decide on.
+-- +goose StatementBegin
+DO $$
+DECLARE
+  t record;
+  own text := 'SELECT id FROM changed';
+  of_upstream text := 'SELECT v.id FROM api_versions v JOIN changed c ON c.upstream_id = v.upstream_id';
+BEGIN
+  FOR t IN SELECT * FROM (VALUES
+    ('keys', 'key', 'id, org_id, application_id, mode, hash, expires_at, revoked_at, scopes, networks', own),
+    ('subscriptions', 'subscription', 'id, org_id, application_id, plan_version_id, product_id, state, anchor_day, period_start, period_end, cancel_at_end', own),
+    ('limit_overrides', 'subscription', 'id, subscription_id, plan_version_id, position, calls, burst, expires_at, revoked_at', 'SELECT subscription_id FROM changed'),
+    ('organizations', 'subscription', 'id, time_zone', 'SELECT s.id FROM subscriptions s JOIN changed c ON c.id = s.org_id WHERE s.state IN (''active'', ''unpaid'')'),
+    ('apis', 'version', 'id, slug, visibility, cors', 'SELECT v.id FROM api_versions v JOIN changed c ON c.id = v.api_id'),
+    ('api_versions', 'version', 'id, api_id, lifecycle, host, path_prefix, upstream_id', own),
+    ('operations', 'version', 'id, version_id, slug, method, path, weight, units_from', 'SELECT version_id FROM changed'),
+    ('upstreams', 'version', 'id AS upstream_id, sign_identity, policy', of_upstream),
+    ('upstream_targets', 'version', 'upstream_id, mode, position, url, weight', of_upstream),
+    ('product_versions', 'version', 'product_id, version_id', 'SELECT version_id FROM changed'),
+    ('plan_versions', 'plan', 'id, plan_id', own),
+    ('plan_limits', 'plan', 'plan_version_id, position', 'SELECT plan_version_id FROM changed'),
+    ('plans', 'plan', 'id, product_id, name, sale, position', 'SELECT p.id FROM plan_versions p JOIN changed c ON c.id = p.plan_id'),
+    ('products', 'plan', 'id, slug', 'SELECT v.id FROM plan_versions v JOIN plans p ON p.id = v.plan_id JOIN changed c ON c.id = p.product_id'),
+    ('business_clock', 'clock', 'offset_seconds', 'SELECT ''00000000-0000-0000-0000-000000000000''::uuid FROM changed')
+  ) AS t(name, kind, columns, ids) LOOP
+    EXECUTE format('DROP TRIGGER IF EXISTS view ON %I', t.name);
+    EXECUTE format('CREATE TRIGGER view_insert AFTER INSERT ON %I REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_view_changes(%L, %L, %L)', t.name, t.kind, t.columns, t.ids);
+    EXECUTE format('CREATE TRIGGER view_update AFTER UPDATE ON %I REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_view_changes(%L, %L, %L)', t.name, t.kind, t.columns, t.ids);
+    EXECUTE format('CREATE TRIGGER view_delete AFTER DELETE ON %I REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_view_changes(%L, %L, %L)', t.name, t.kind, t.columns, t.ids);
+  END LOOP;
+END $$;
+-- +goose StatementEnd
+DROP FUNCTION bump_view_version();
+
+REVOKE ALL ON view_changes FROM tollgate_app, tollgate_staff;
+GRANT SELECT ON view_changes TO tollgate_staff;
+
 -- Usage -----------------------------------------------------------------------
 
 -- Meters ----------------------------------------------------------------------
+
+ALTER TABLE operations ADD COLUMN units_from text NOT NULL DEFAULT ''; -- where the units of a call come from; empty: the operation's weight
+ALTER TABLE plan_versions ADD COLUMN billed_classes smallint[] NOT NULL DEFAULT '{2,3,4}'; -- first digits of the statuses that are billed
 
 -- Quota leases ------------------------------------------------------------------
 

@@ -111,7 +111,7 @@ func (b *bundle) owner(sql string) {
 func (b *bundle) sell(sold *plans.Service) {
 	api, upstream, version := uuid.New(), uuid.New(), uuid.New()
 	b.exec(`INSERT INTO apis (id, slug, name, visibility, created_at) VALUES ($1, 'api', 'API', 'public', now())`, api)
-	b.exec(`INSERT INTO upstreams (id, live_url, created_at) VALUES ($1, 'http://x', now())`, upstream)
+	b.exec(`INSERT INTO upstreams (id, created_at) VALUES ($1, now())`, upstream)
 	b.exec(`INSERT INTO api_versions (id, api_id, upstream_id, label, lifecycle, path_prefix, title, format, document, operation_count, published_at)
 		VALUES ($1, $2, $3, '1', 'published', '/api', 'API', 'OpenAPI 3.1.0', '{}', 0, now())`, version, api, upstream)
 	product, err := sold.CreateProduct(b.staff, uuid.New(), plans.NewProduct{Slug: "p", Name: "Product", Versions: []uuid.UUID{version}})

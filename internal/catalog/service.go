@@ -39,7 +39,8 @@ func New(db *postgres.DB, c *clock.Clock, queue *jobs.Queue, guards Guards) *Ser
 const entries = `
 	SELECT a.id, a.slug, a.name, a.summary, a.visibility, a.created_at,
 		v.id, v.label, v.lifecycle, v.host, v.path_prefix, v.title, v.description, v.format, v.operation_count, v.published_at,
-		u.live_url, u.test_url, u.sign_identity, jsonb_array_length(v.findings)
+		coalesce((SELECT t.url FROM upstream_targets t WHERE t.upstream_id = u.id AND t.mode = 'live' ORDER BY t.position LIMIT 1), ''),
+		coalesce((SELECT t.url FROM upstream_targets t WHERE t.upstream_id = u.id AND t.mode = 'test' ORDER BY t.position LIMIT 1), ''), u.sign_identity, jsonb_array_length(v.findings)
 	FROM apis a JOIN api_versions v ON v.api_id = a.id JOIN upstreams u ON u.id = v.upstream_id
 	WHERE v.id = (SELECT n.id FROM api_versions n WHERE n.api_id = a.id AND n.lifecycle IN ('published', 'deprecated') ORDER BY n.published_at DESC, n.id DESC LIMIT 1)
 		AND (a.visibility = 'public' OR current_user = 'tollgate_staff'

@@ -109,8 +109,7 @@ func retire(ctx context.Context, tx *postgres.Tx, api uuid.UUID) (old []uuid.UUI
 
 func insertVersion(ctx context.Context, tx *postgres.Tx, api uuid.UUID, v Version, in NewAPI, doc *openapi.Document) error {
 	upstream := postgres.NewID()
-	if _, err := tx.PGX.Exec(ctx, `INSERT INTO upstreams (id, live_url, test_url, sign_identity, created_at) VALUES ($1, $2, $3, $4, $5)`,
-		upstream, in.UpstreamURL, in.TestURL, in.SignIdentity, v.PublishedAt); err != nil {
+	if err := insertUpstream(ctx, tx, upstream, in, v.PublishedAt); err != nil {
 		return err
 	}
 	findings, err := findingsJSON(doc)

@@ -157,7 +157,7 @@ func TestAKeyIsShownOnce(t *testing.T) {
 	b := w.customer("ada@acme.example")
 	b.post("/console/subscribe/" + w.free.ID.String())
 	b.get("/console/keys").expect(http.StatusOK, "", "None of your APIs takes test keys yet", `value="live" checked`)
-	w.exec(`UPDATE upstreams SET test_url = live_url`)
+	w.exec(`INSERT INTO upstream_targets (upstream_id, mode, position, url) SELECT upstream_id, 'test', position, url FROM upstream_targets WHERE mode = 'live'`)
 	b.get("/console/keys").expect(http.StatusOK, "", "Own limits, never billed", `value="test" checked`)
 	b.post("/console/keys", "name", "", "mode", "live").expect(http.StatusUnprocessableEntity, "", "Give the key a name")
 	id, secret := b.makeKey("laptop", "test")

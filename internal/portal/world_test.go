@@ -148,7 +148,8 @@ func (w *world) catalog() {
 	api, upstream := uuid.New(), uuid.New()
 	w.version, w.operation = uuid.New(), uuid.New()
 	w.exec(`INSERT INTO apis (id, slug, name, visibility, created_at) VALUES ($1, 'weather', 'Weather', 'public', now())`, api)
-	w.exec(`INSERT INTO upstreams (id, live_url, created_at) VALUES ($1, 'http://127.0.0.1:9', now())`, upstream)
+	w.exec(`INSERT INTO upstreams (id, created_at) VALUES ($1, now())`, upstream)
+	w.exec(`INSERT INTO upstream_targets (upstream_id, mode, position, url) VALUES ($1, 'live', 0, 'http://127.0.0.1:9')`, upstream)
 	w.exec(`INSERT INTO api_versions (id, api_id, upstream_id, label, lifecycle, path_prefix, title, format, document, operation_count, published_at)
 		VALUES ($1, $2, $3, 'v1', 'published', '/weather', 'Weather', 'openapi', '{}', 2, now())`, w.version, api, upstream)
 	for i, op := range []openapi.Operation{

@@ -2,35 +2,42 @@ package snapshot
 
 import (
 	"context"
-	"encoding/gob"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"tollgate/internal/upstream"
 )
 
 // Holder keeps the present view and renews it when the database says so.
 type Holder struct {
 	pool   *pgxpool.Pool
-	file   string // copy on disk, so that a restart does not need the database
 	logger *slog.Logger
 	view   atomic.Pointer[View]
 	onSwap func(*View)
 	err    atomic.Pointer[error] // of the last load; nil when it worked
+	copy   *keeper
+
+	mu      sync.Mutex // one refresh at a time
+	builder *builder
+	whole   bool  // the builder is not the view's any more: load all
+	refused error // why the newest routes were not taken
+
+	wholes, deltas atomic.Int64
 }
 
 // NewHolder starts from the copy on disk, if there is a good one. onSwap is
 // called with each new view.
 func NewHolder(pool *pgxpool.Pool, file string, logger *slog.Logger, onSwap func(*View)) *Holder {
-	h := &Holder{pool: pool, file: file, logger: logger, onSwap: onSwap}
+	h := &Holder{pool: pool, logger: logger, onSwap: onSwap, builder: newBuilder(), copy: newKeeper(file, logger)}
 	d, err := readFile(file)
 	if err == nil {
-		err = h.swap(d)
+		err = h.load(loaded{all: d})
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		logger.Warn("the view on disk cannot be used", "error", err)
@@ -41,7 +48,15 @@ func NewHolder(pool *pgxpool.Pool, file string, logger *slog.Logger, onSwap func
 // View is the present view; nil before the first one.
 func (h *Holder) View() *View { return h.view.Load() }
 
-// Err is why the last load failed; nil when it worked.
+// Groups are the targets of all upstreams with their state, which outlives views.
+func (h *Holder) Groups() *upstream.Groups { return h.builder.groups }
+
+// Loads counts the views that were loaded whole and those that were changed by
+// a delta.
+func (h *Holder) Loads() (whole, deltas int64) { return h.wholes.Load(), h.deltas.Load() }
+
+// Err is why the last load failed, or why the newest routes were refused; nil
+// when all is well.
 func (h *Holder) Err() error {
 	if p := h.err.Load(); p != nil {
 		return *p
@@ -49,9 +64,13 @@ func (h *Holder) Err() error {
 	return nil
 }
 
-// Refresh loads a new view if the database has one. A failed or invalid load
-// keeps the last good view.
+// Refresh brings the view up to date. A failed or invalid load keeps the last
+// good view. Routes that are invalid are refused whole: the last good ones stay,
+// while keys and subscriptions change, so that a bad push does not hold up
+// revocations.
 func (h *Holder) Refresh(ctx context.Context) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	err := h.refresh(ctx)
 	if err != nil {
 		h.err.Store(&err)
@@ -62,121 +81,50 @@ func (h *Holder) Refresh(ctx context.Context) error {
 }
 
 func (h *Holder) refresh(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	version, err := CurrentVersion(ctx, h.pool)
-	if err != nil {
-		return fmt.Errorf("ask for the view's version: %w", err)
+	since := int64(0)
+	if v := h.view.Load(); v != nil && !h.whole {
+		since = v.Version
 	}
-	if v := h.view.Load(); v != nil && v.Version == version {
-		return nil
-	}
-	d, err := Load(ctx, h.pool)
+	l, err := read(ctx, h.pool, since, h.builder.stale)
 	if err != nil {
 		return err
 	}
-	if err := h.swap(d); err != nil {
+	if l.all == nil && l.delta == nil {
+		return h.refused
+	}
+	err = h.load(l)
+	if l.delta == nil || !h.whole {
 		return err
 	}
-	if err := writeFile(h.file, d); err != nil {
-		h.logger.Warn("the view could not be kept on disk", "error", err)
+	if l, err = read(ctx, h.pool, 0, nil); err != nil { // the delta did not fit
+		return err
 	}
-	return nil
+	return h.load(l)
 }
 
-func (h *Holder) swap(d *Data) error {
-	v, err := Build(d)
-	if err != nil {
+// load makes and swaps in a view. After an error the next load is a whole one.
+func (h *Holder) load(l loaded) (err error) {
+	var v *View
+	if l.all != nil {
+		v, h.refused, err = h.builder.build(l.all, h.view.Load())
+	} else {
+		v, h.refused, err = h.builder.apply(h.view.Load(), l.delta)
+	}
+	if h.whole = err != nil; h.whole {
 		return err
 	}
+	if l.all != nil {
+		h.wholes.Add(1)
+	} else {
+		h.deltas.Add(1)
+	}
 	h.view.Store(v)
+	h.copy.want(v, h.refused == nil)
+	h.builder.forget(v)
 	if h.onSwap != nil {
 		h.onSwap(v)
 	}
-	return nil
-}
-
-// Run renews the view when notified, and every second in case a notification
-// was lost, until ctx ends.
-func (h *Holder) Run(ctx context.Context) {
-	changed := make(chan struct{}, 1)
-	go h.listen(ctx, changed)
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		if err := h.Refresh(ctx); err != nil && ctx.Err() == nil {
-			h.logger.Warn("the view could not be renewed; the last good one stays", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-changed:
-		case <-tick.C:
-		}
-	}
-}
-
-// listen passes the database's notifications on and reconnects after failures.
-func (h *Holder) listen(ctx context.Context, changed chan<- struct{}) {
-	for ctx.Err() == nil {
-		err := h.listenOnce(ctx, changed)
-		if ctx.Err() != nil {
-			return
-		}
-		h.logger.Debug("listening for changes was interrupted", "error", err)
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Second):
-		}
-	}
-}
-
-func (h *Holder) listenOnce(ctx context.Context, changed chan<- struct{}) error {
-	pooled, err := h.pool.Acquire(ctx)
-	if err != nil {
-		return err
-	}
-	conn := pooled.Hijack() // a listening connection does not go back to the pool
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	if _, err := conn.Exec(ctx, `LISTEN tollgate_view`); err != nil {
-		return err
-	}
-	for {
-		if _, err := conn.WaitForNotification(ctx); err != nil {
-			return err
-		}
-		select {
-		case changed <- struct{}{}:
-		default: // a refresh is already due
-		}
-	}
-}
-
-func readFile(name string) (*Data, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	d := &Data{}
-	if err := gob.NewDecoder(f).Decode(d); err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
-	}
-	return d, nil
-}
-
-// writeFile replaces the copy on disk in one step.
-func writeFile(name string, d *Data) error {
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
-	if err != nil {
-		return err
-	}
-	err = errors.Join(gob.NewEncoder(f).Encode(d), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
+	return h.refused
 }

@@ -130,7 +130,7 @@ func TestTooManyCallsGet429ThatSaysWhatToDo(t *testing.T) {
 		body.Policy != "3 calls per hour" || body.PlanURL != "http://portal.test/pricing/shop" || body.Type != "http://portal.test/problems/rate-limit-exceeded" {
 		t.Errorf("%d %+v", got.status, body)
 	}
-	b.exec(`UPDATE upstreams SET test_url = live_url`)
+	b.exec(`INSERT INTO upstream_targets (upstream_id, mode, position, url) SELECT upstream_id, 'test', position, url FROM upstream_targets WHERE mode = 'live'`)
 	if got := b.call("GET", "/shop/things", b.key(b.app, token.Test)); got.status != 200 {
 		t.Errorf("a test key shares the live key's limit: %d", got.status)
 	}

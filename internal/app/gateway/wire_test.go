@@ -116,7 +116,7 @@ func TestTestKeysReachOnlyAnUpstreamForTests(t *testing.T) {
 	if n := len(b.upstream.calls()); n != 0 {
 		t.Errorf("%d calls reached the live upstream", n)
 	}
-	b.exec(`UPDATE upstreams SET test_url = live_url || '/sandbox'`)
+	b.exec(`INSERT INTO upstream_targets (upstream_id, mode, position, url) SELECT upstream_id, 'test', position, url || '/sandbox' FROM upstream_targets WHERE mode = 'live'`)
 	b.eventually("test calls go to the sandbox", func() bool {
 		return b.call("GET", "/shop/things", key).body == "GET /sandbox/things"
 	})

@@ -20,8 +20,8 @@ const easiest = `
 	SELECT v.host, v.path_prefix, o.detail::text
 	FROM subscriptions s JOIN product_versions pv ON pv.product_id = s.product_id
 	JOIN api_versions v ON v.id = pv.version_id AND v.lifecycle IN ('published', 'deprecated')
-	JOIN operations o ON o.version_id = v.id JOIN upstreams u ON u.id = v.upstream_id
-	WHERE s.application_id = $1 AND s.state IN ('active', 'unpaid') AND ($2 = 'live' OR u.test_url <> '')
+	JOIN operations o ON o.version_id = v.id
+	WHERE s.application_id = $1 AND s.state IN ('active', 'unpaid') AND EXISTS (SELECT FROM upstream_targets t WHERE t.upstream_id = v.upstream_id AND t.mode = $2)
 	ORDER BY o.method <> 'GET', o.path LIKE '%{%',
 		jsonb_array_length(jsonb_path_query_array(o.detail, '$.parameters[*] ? (@.required == true)')), o.deprecated, s.created_at, o.position
 	LIMIT 1`
@@ -57,8 +57,8 @@ func (c *Console) testable(r *request.Request) (ok bool, err error) {
 	err = c.reading(r, func(ctx context.Context, tx *postgres.Tx) error {
 		return tx.PGX.QueryRow(ctx, `
 			SELECT EXISTS (SELECT FROM subscriptions s JOIN product_versions pv ON pv.product_id = s.product_id
-				JOIN api_versions v ON v.id = pv.version_id AND v.lifecycle IN ('published', 'deprecated') JOIN upstreams u ON u.id = v.upstream_id
-				WHERE s.org_id = $1 AND s.state IN ('active', 'unpaid') AND u.test_url <> '')`, r.Identity.Organization).Scan(&ok)
+				JOIN api_versions v ON v.id = pv.version_id AND v.lifecycle IN ('published', 'deprecated') JOIN upstream_targets t ON t.upstream_id = v.upstream_id AND t.mode = 'test'
+				WHERE s.org_id = $1 AND s.state IN ('active', 'unpaid'))`, r.Identity.Organization).Scan(&ok)
 	})
 	return ok, err
 }

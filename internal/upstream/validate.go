@@ -1,0 +1,150 @@
+package upstream
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// FieldError says what is wrong with one setting, in a sentence for people.
+type FieldError struct{ Field, Message string }
+
+// Error implements error.
+func (e *FieldError) Error() string { return e.Field + ": " + e.Message }
+
+// FieldErrors finds the field errors in err, which Validate joined, by field.
+func FieldErrors(err error) map[string]string {
+	out := map[string]string{}
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		for _, e := range joined.Unwrap() {
+			var f *FieldError
+			if errors.As(e, &f) && out[f.Field] == "" {
+				out[f.Field] = f.Message
+			}
+		}
+	}
+	return out
+}
+
+// findings collects what is wrong.
+type findings []error
+
+func (f *findings) check(ok bool, field, format string, args ...any) {
+	if !ok {
+		*f = append(*f, &FieldError{field, fmt.Sprintf(format, args...)})
+	}
+}
+
+// between checks a length of time; 0 means the default and is always right.
+func (f *findings) between(field string, d, least, most time.Duration) {
+	f.check(d == 0 || (d >= least && d <= most), field, "Give a time from %s to %s.", least, most)
+}
+
+func (f *findings) count(field string, n, least, most int) {
+	f.check(n >= least && n <= most, field, "Give a number from %d to %d.", least, most)
+}
+
+// Validate joins everything that is wrong, each a *FieldError.
+func (p Policy) Validate() error {
+	var f findings
+	f.check(p.Balance == "" || p.Balance == RoundRobin || p.Balance == LeastRequests, "balance", "Choose in turn or fewest calls under way.")
+	a := p.Active
+	f.check(a.Path == "" || (strings.HasPrefix(a.Path, "/") && validPath(a.Path)), "active.path", "Give a path such as /healthz.")
+	f.between("active.every", a.Every, time.Second, time.Hour)
+	f.between("active.timeout", a.Timeout, 100*time.Millisecond, time.Minute)
+	f.check(a.Status == 0 || (a.Status >= 100 && a.Status <= 599), "active.status", "Give a status from 100 to 599, or none for any 2xx and 3xx.")
+	f.count("active.healthy", a.Healthy, 0, 100)
+	f.count("active.unhealthy", a.Unhealthy, 0, 100)
+	f.count("passive.failures", p.Passive.Failures, -1, 1000)
+	f.between("passive.eject", p.Passive.Eject, time.Second, time.Hour)
+	f.count("breaker.percent", p.Breaker.Percent, -1, 100)
+	f.count("breaker.calls", p.Breaker.Calls, 0, 100_000)
+	f.between("breaker.window", p.Breaker.Window, time.Second, 10*time.Minute)
+	f.between("breaker.open", p.Breaker.Open, 100*time.Millisecond, 10*time.Minute)
+	f.between("timeouts.connect", p.Timeouts.Connect, 10*time.Millisecond, time.Minute)
+	f.between("timeouts.first_byte", p.Timeouts.FirstByte, 10*time.Millisecond, time.Hour)
+	f.between("timeouts.call", p.Timeouts.Call, 10*time.Millisecond, 24*time.Hour)
+	f.check(p.Timeouts.Call == 0 || p.Timeouts.FirstByte <= p.Timeouts.Call, "timeouts.first_byte", "The first byte cannot be allowed longer than the whole call.")
+	f.count("retry.attempts", p.Retry.Attempts, -1, 5)
+	f.between("retry.backoff", p.Retry.Backoff, time.Millisecond, 10*time.Second)
+	f.count("retry.budget", p.Retry.Budget, 0, 100)
+	return errors.Join(f...)
+}
+
+func validPath(p string) bool {
+	u, err := url.ParseRequestURI(p)
+	return err == nil && u.Host == "" && !strings.ContainsAny(p, " #")
+}
+
+// Validate joins everything that is wrong, each a *FieldError.
+func (c CORS) Validate() error {
+	var f findings
+	for _, o := range c.Origins {
+		f.check(o == "*" || validOrigin(o), "origins", "%q is not an origin such as https://app.example.com, nor *.", o)
+		f.check(o != "*" || !c.Credentials, "origins", "Browsers send credentials to named origins only, not to *.")
+	}
+	for field, names := range map[string][]string{"methods": c.Methods, "headers": c.Headers, "expose": c.Expose} {
+		for _, n := range names {
+			f.check(isToken(n), field, "%q is not a name: use letters, digits and dashes.", n)
+		}
+	}
+	f.count("max_age", c.MaxAge, 0, 86_400)
+	return errors.Join(f...)
+}
+
+func validOrigin(o string) bool {
+	u, err := url.Parse(o)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.Scheme+"://"+u.Host == o && o == strings.ToLower(o)
+}
+
+// isToken is a token of RFC 9110, section 5.6.2.
+func isToken(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		alnum := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !alnum && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// ParseTarget reads a target's address: http or https, a host, and perhaps a
+// path, that calls' paths are added to.
+func ParseTarget(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil || u.Fragment != "" || u.RawQuery != "" || u.ForceQuery {
+		return nil, fmt.Errorf("upstream %q is not a plain http or https address", raw)
+	}
+	return u, nil
+}
+
+// WithDefaults fills in what is not set.
+func (p Policy) WithDefaults() Policy {
+	or(&p.Balance, RoundRobin)
+	or(&p.Active.Every, 10*time.Second)
+	or(&p.Active.Timeout, 2*time.Second)
+	or(&p.Active.Healthy, 2)
+	or(&p.Active.Unhealthy, 3)
+	or(&p.Passive.Failures, 5)
+	or(&p.Passive.Eject, 30*time.Second)
+	or(&p.Breaker.Percent, 50)
+	or(&p.Breaker.Calls, 20)
+	or(&p.Breaker.Window, 10*time.Second)
+	or(&p.Breaker.Open, 5*time.Second)
+	or(&p.Timeouts.Connect, 5*time.Second)
+	or(&p.Retry.Attempts, 1)
+	or(&p.Retry.Backoff, 25*time.Millisecond)
+	or(&p.Retry.Budget, 20)
+	return p
+}
+
+func or[T comparable](field *T, otherwise T) {
+	var zero T
+	if *field == zero {
+		*field = otherwise
+	}
+}
