@@ -33,10 +33,10 @@ type Limit struct {
 	Concurrent bool // bounds calls under way; Algorithm and Window mean nothing then
 	Algorithm  Algorithm
 	Scope      Scope
-	Operation  string // such as "GET /reports/{id}"; empty: every operation
-	Calls      int64  // per Window, or under way; at least 1
-	Burst      int64  // of the buckets; 0: Calls
-	Window     time.Duration
+	Operation  string        // such as "GET /reports/{id}"; empty: every operation
+	Calls      int64         // per Window, or under way; at least 1
+	Burst      int64         // token bucket: what it holds, 0: Calls; leaky bucket: how many may run ahead of the even pace
+	Window     time.Duration // whole seconds, at most 366 days
 	Adapt      Adapt
 }
 

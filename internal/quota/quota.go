@@ -22,11 +22,18 @@ type Status struct {
 	Limit     int64
 	Remaining int64 // never negative
 	Reset     time.Time
-	Window    time.Duration // 0: the billing period
+	Window    time.Duration // 0: the billing period, or calls under way
+	Algorithm Algorithm     // empty: calls under way, or a quota
+	Scope     Scope
+	Retry     int64 // of a refusal: the first whole second from now at which the same call would pass; 0: not known, or never
 }
 
-// RetryAfter is the whole seconds until Reset, at least 1.
+// RetryAfter is how many whole seconds a refused caller should wait, at least 1:
+// Retry if it is known, else until Reset.
 func (s Status) RetryAfter(now time.Time) int64 {
+	if s.Retry > 0 {
+		return s.Retry
+	}
 	return max(int64((s.Reset.Sub(now)+time.Second-1)/time.Second), 1)
 }
 

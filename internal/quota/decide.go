@@ -1,0 +1,296 @@
+package quota
+
+import (
+	"math"
+	"sync/atomic"
+	"time"
+)
+
+// Book is what the limits of one scope have counted for one key. The zero value
+// is empty. It is not safe for concurrent use.
+type Book struct {
+	first [2]row // beside each other, and reached without a step between
+	more  []row
+	n     int
+}
+
+type row struct {
+	rule  *Rule
+	tally Tally
+}
+
+// Call is what is decided on.
+type Call struct {
+	Who   *Subject
+	Cost  int64 // at least 1; of rates. A call under way counts as one
+	Now   int64 // µs since the epoch
+	Nodes int64 // gateways that share the rates; 0 or 1: all of it is this one's
+	Only  Only
+}
+
+// Only narrows a decision to a part of the limits.
+type Only uint8
+
+// The parts.
+const (
+	All      Only = iota
+	Current       // calls under way, and the demand of limits that adapt
+	Recorded      // rates, of a call that was let through elsewhere: counted without asking
+)
+
+// Decision is the verdict on a call and where its limits stand after it.
+type Decision struct {
+	OK     bool
+	Never  bool   // refused, and waiting does not help: the call weighs more than the limit ever holds
+	Rule   *Rule  // the rate with the least remaining, or the limit that refused for longest; nil: no limit applies
+	Status Status // of Rule, as it is in force
+
+	held [4]*atomic.Int64
+	more []*atomic.Int64
+}
+
+// Done gives back the call's place among the calls under way. It must be called
+// once the call has ended, if the decision was OK; a second time does nothing.
+func (d *Decision) Done() {
+	for i, c := range d.held {
+		if c != nil {
+			c.Add(-1)
+			d.held[i] = nil
+		}
+	}
+	for _, c := range d.more {
+		c.Add(-1)
+	}
+	d.more = nil
+}
+
+func (d *Decision) hold(c *atomic.Int64) {
+	for i := range d.held {
+		if d.held[i] == nil {
+			d.held[i] = c
+			return
+		}
+	}
+	d.more = append(d.more, c)
+}
+
+// Hand moves what d holds to another decision on the same call.
+func (d *Decision) Hand(to *Decision) {
+	to.held, to.more = d.held, d.more
+	d.held, d.more = [4]*atomic.Int64{}, nil
+}
+
+// Decide lets the call through all of the picks' rules, counted in the books of
+// the same index, or counts it in none.
+func Decide(picks []Pick, books []*Book, c Call) Decision {
+	c.Cost = min(max(c.Cost, 1), MaxCost)
+	v := verdict{Decision: Decision{OK: true}, least: math.MaxInt64}
+	for i := range picks {
+		b := books[i]
+		b.open(picks[i].Rules)
+		for j, r := range picks[i].Rules {
+			v.judge(r, b.find(r, j), &c)
+		}
+	}
+	if v.OK {
+		v.take(picks, books, &c)
+	}
+	return v.Decision
+}
+
+type verdict struct {
+	Decision
+	least int64  // remaining, of the rates that let the call through
+	wait  int64  // µs, of the rule that refuses for longest
+	tally *Tally // of Rule, if it let the call through
+	force Force
+}
+
+func (v *verdict) judge(r *Rule, t *Tally, c *Call) {
+	f := t.force(r, c)
+	switch {
+	case r.Concurrent && c.Only == Recorded, !r.Concurrent && c.Only == Current:
+		return
+	case r.Concurrent:
+		left := f.Calls - t.current.Load()
+		if left < 1 {
+			v.refuse(r, f, refusal{wait: 1, reset: c.Now + 1_000_000})
+		} else if v.OK && v.Rule == nil { // shown only where there is no rate
+			v.Rule, v.tally, v.force = r, t, f
+			v.Status = r.status(f, left-1, c.Now)
+		}
+		return
+	}
+	room := r.Room(t, f, c.Now)
+	if room < c.Cost && c.Only == All && t.moved != nil && r.Rush(t.moved, c.Who.Health, c.Now) {
+		f = t.inForce(r, c)
+		room = r.Room(t, f, c.Now)
+	}
+	if room < c.Cost && c.Only != Recorded {
+		no := refusal{remaining: r.Told(t, room), reset: r.Reset(t, f, c.Now)}
+		if no.never = c.Cost > r.Capacity(f); !no.never {
+			no.wait = r.Wait(t, f, c.Cost, c.Now)
+		}
+		v.refuse(r, f, no)
+	} else if v.OK && (room-c.Cost < v.least || v.Rule == nil || v.Rule.Concurrent) {
+		v.least, v.Rule, v.tally, v.force = room-c.Cost, r, t, f
+	}
+}
+
+type refusal struct {
+	remaining   int64
+	wait, reset int64 // µs from now, µs since the epoch
+	never       bool
+}
+
+// refuse keeps the refusal that lasts longest.
+func (v *verdict) refuse(r *Rule, f Force, no refusal) {
+	if !v.OK && !no.never && (v.Never || no.wait <= v.wait) {
+		return
+	}
+	v.OK, v.Never, v.wait, v.Rule = false, no.never, no.wait, r
+	v.Status = r.status(f, no.remaining, no.reset)
+	if !no.never {
+		v.Status.Retry = max((no.wait+999_999)/1_000_000, 1)
+	}
+}
+
+// take counts the call and fills in where it leaves the rule that is shown.
+func (v *verdict) take(picks []Pick, books []*Book, c *Call) {
+	for i := range picks {
+		for j, r := range picks[i].Rules {
+			t := books[i].find(r, j)
+			switch {
+			case r.Concurrent && c.Only == Recorded, !r.Concurrent && c.Only == Current:
+			case r.Concurrent:
+				t.current.Add(1)
+				v.hold(t.current)
+			default:
+				r.Add(t, t.inForce(r, c), c.Cost, c.Now)
+			}
+		}
+	}
+	if v.Rule != nil && !v.Rule.Concurrent {
+		told := v.Rule.Told(v.tally, v.least)
+		v.Status = v.Rule.status(v.force, told, v.Rule.Reset(v.tally, v.force, c.Now))
+	}
+}
+
+func (r *Rule) status(f Force, remaining, reset int64) Status {
+	s := Status{Limit: f.Calls, Remaining: max(remaining, 0), Window: r.Window, Algorithm: r.Algorithm, Scope: r.Scope, Reset: time.UnixMicro(reset).UTC()}
+	if r.Concurrent {
+		s.Algorithm, s.Window = "", 0
+	}
+	return s
+}
+
+// Look reports where each rule stands, without counting anything. Rules that
+// no call has met yet are whole.
+func Look(into []Status, picks []Pick, books []*Book, c Call) []Status {
+	for i := range picks {
+		books[i].open(picks[i].Rules)
+		for j, r := range picks[i].Rules {
+			t := books[i].find(r, j)
+			f := t.inForce(r, &c)
+			if r.Concurrent {
+				into = append(into, r.status(f, f.Calls-t.current.Load(), c.Now))
+				continue
+			}
+			told := r.Told(t, r.Room(t, f, c.Now))
+			into = append(into, r.status(f, told, r.Reset(t, f, c.Now)))
+		}
+	}
+	return into
+}
+
+// Idle reports whether everything counted has passed, so that b may be forgotten.
+func (b *Book) Idle(now int64) bool {
+	for i := range b.n {
+		if r := b.row(i); !r.rule.Idle(&r.tally, now) {
+			return false
+		}
+	}
+	return true
+}
+
+// open makes sure that every rule has its row. A rule whose amounts changed
+// finds what was counted before; what belongs to no rule any more stays until
+// it is idle, since other subscriptions may still count in it.
+func (b *Book) open(rules []*Rule) {
+	for j, r := range rules {
+		if b.find(r, j) != nil {
+			continue
+		}
+		n := row{rule: r}
+		if r.Concurrent {
+			n.tally.current = &atomic.Int64{}
+		}
+		if r.adapts() {
+			n.tally.moved = &Moved{}
+		}
+		if b.n >= len(b.first) {
+			b.more = append(b.more, row{})
+		}
+		b.n++
+		*b.row(b.n - 1) = n
+	}
+}
+
+func (b *Book) find(r *Rule, hint int) *Tally {
+	if hint < b.n {
+		if row := b.row(hint); row.rule == r {
+			return &row.tally
+		}
+	}
+	for i := range b.n {
+		if row := b.row(i); row.rule == r || row.rule.id == r.id {
+			row.rule = r
+			if r.adapts() && row.tally.moved == nil {
+				row.tally.moved = &Moved{}
+			}
+			return &row.tally
+		}
+	}
+	return nil
+}
+
+func (b *Book) row(i int) *row {
+	if i < len(b.first) {
+		return &b.first[i]
+	}
+	return &b.more[i-len(b.first)]
+}
+
+func (r *Rule) adapts() bool {
+	return len(r.slots) > 0 || r.Adapt.Surge.Percent > 0 || r.Adapt.Shrink.Percent > 0
+}
+
+// force is the amounts in force for c; it notes the demand.
+func (t *Tally) force(r *Rule, c *Call) Force {
+	if t.moved == nil || !r.adapts() {
+		return r.Planned().Share(c.Nodes)
+	}
+	if !r.Concurrent && c.Only != Recorded {
+		r.Ask(t.moved, c.Cost, c.Now)
+	}
+	return t.inForce(r, c)
+}
+
+func (t *Tally) inForce(r *Rule, c *Call) Force {
+	if t.moved == nil || !r.adapts() {
+		return r.Planned().Share(c.Nodes)
+	}
+	return r.Planned().Moved(r.Percent(t.moved, c.Who.Zone, c.Who.Health, c.Now)).Share(c.Nodes)
+}
+
+// Forces appends the amounts in force of each rule, in the order of picks, and
+// notes the demand of those that adapt.
+func Forces(into []Force, picks []Pick, books []*Book, c Call) []Force {
+	for i := range picks {
+		books[i].open(picks[i].Rules)
+		for j, r := range picks[i].Rules {
+			into = append(into, books[i].find(r, j).force(r, &c))
+		}
+	}
+	return into
+}
