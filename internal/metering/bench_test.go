@@ -68,6 +68,10 @@ func durable(b *testing.B) *pgxpool.Pool {
 		b.Fatal(err)
 	}
 	b.Cleanup(db.Close)
+	if _, err := db.Exec(context.Background(), `INSERT INTO quota_leases (subscription_id, period_start, gateway, process, granted, taken_at)
+		SELECT gen_random_uuid(), 'epoch', 'bench', gen_random_uuid(), 1000000, 'epoch' FROM generate_series(1, 1000)`); err != nil {
+		b.Fatal(err)
+	}
 	return db
 }
 
