@@ -106,3 +106,10 @@ func RefusedSince(ctx context.Context, tx pgx.Tx, org uuid.UUID, since time.Time
 	}
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[Refused])
 }
+
+func send(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, what string) error {
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}

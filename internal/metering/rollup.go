@@ -2,134 +2,118 @@ package metering
 
 import (
 	"cmp"
-	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"tollgate/internal/metering/spool"
 )
 
+const upsertHourly = `
+	INSERT INTO usage_hourly AS u (hour, org_id, application_id, subscription_id, key_id, version_id, operation_id, mode, status,
+		calls, billable_calls, billable_units, billable_bytes_in, billable_bytes_out, billable_ms, units, bytes_in, bytes_out, duration_us)
+	SELECT * FROM unnest($1::timestamptz[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[], $8::text[], $9::smallint[],
+		$10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[])
+	ON CONFLICT (subscription_id, hour, key_id, operation_id, mode, status) DO UPDATE SET
+		calls = u.calls + excluded.calls, billable_calls = u.billable_calls + excluded.billable_calls, billable_units = u.billable_units + excluded.billable_units,
+		billable_bytes_in = u.billable_bytes_in + excluded.billable_bytes_in, billable_bytes_out = u.billable_bytes_out + excluded.billable_bytes_out,
+		billable_ms = u.billable_ms + excluded.billable_ms, units = u.units + excluded.units,
+		bytes_in = u.bytes_in + excluded.bytes_in, bytes_out = u.bytes_out + excluded.bytes_out, duration_us = u.duration_us + excluded.duration_us`
+
 // sumKey is what an hourly roll-up is kept by.
 type sumKey struct {
-	hour                                            int64
-	org, application, subscription, key, vers, oper uuid.UUID
-	mode                                            string
-	status                                          int16
+	subscription, key, operation uuid.UUID
+	hour                         int64 // seconds since 1970
+	status                       int16
+	test                         bool
 }
 
-type sums struct{ calls, billable, billableUnits, units, in, out, duration int64 }
-
-func rollUp(ctx context.Context, tx pgx.Tx, _ int64, records []spool.Record) error {
-	totals := map[sumKey]*sums{}
-	for i := range records {
-		r := &records[i]
-		k := sumKey{r.At.Truncate(time.Hour).Unix(), r.Org, r.Application, r.Subscription, r.Key, r.Version, r.Operation, mode(r), int16(r.Status)}
-		t := totals[k]
-		if t == nil {
-			t = &sums{}
-			totals[k] = t
-		}
-		t.add(r)
-	}
-	batch := &pgx.Batch{}
-	for _, k := range sortedKeys(totals) {
-		t := totals[k]
-		batch.Queue(`
-			INSERT INTO usage_hourly AS u (hour, org_id, application_id, subscription_id, key_id, version_id, operation_id, mode, status,
-				calls, billable_calls, billable_units, units, bytes_in, bytes_out, duration_us)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-			ON CONFLICT (subscription_id, hour, key_id, operation_id, mode, status) DO UPDATE SET
-				calls = u.calls + excluded.calls, billable_calls = u.billable_calls + excluded.billable_calls,
-				billable_units = u.billable_units + excluded.billable_units, units = u.units + excluded.units,
-				bytes_in = u.bytes_in + excluded.bytes_in, bytes_out = u.bytes_out + excluded.bytes_out, duration_us = u.duration_us + excluded.duration_us`,
-			time.Unix(k.hour, 0).UTC(), k.org, k.application, k.subscription, k.key, k.vers, k.oper, k.mode, k.status,
-			t.calls, t.billable, t.billableUnits, t.units, t.in, t.out, t.duration)
-	}
-	return send(ctx, tx, batch, "roll up")
+// sums is one row of the roll-up.
+type sums struct {
+	sumKey
+	org, application, version uuid.UUID
+	counts                    [10]int64 // in the statement's order
 }
 
-func (t *sums) add(r *spool.Record) {
-	t.calls++
+// rollUp adds calls up by hour. Its memory is used again.
+type rollUp struct {
+	at      map[sumKey]int
+	rows    []sums
+	columns [19]array
+}
+
+var hourlyTypes = [19]uint32{
+	oidTimestamptz, oidUUID, oidUUID, oidUUID, oidUUID, oidUUID, oidUUID, oidText, oidInt2,
+	oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8, oidInt8,
+}
+
+func (u *rollUp) reset() {
+	if u.at == nil {
+		u.at = map[sumKey]int{}
+	}
+	clear(u.at)
+	u.rows = u.rows[:0]
+}
+
+func (u *rollUp) add(r *spool.Record) {
+	seconds := r.At.Unix()
+	k := sumKey{r.Subscription, r.Key, r.Operation, seconds - seconds%3600, int16(r.Status), r.Flags&spool.FlagTest != 0}
+	i, known := u.at[k]
+	if !known {
+		i = len(u.rows)
+		u.at[k] = i
+		u.rows = append(u.rows, sums{sumKey: k, org: r.Org, application: r.Application, version: r.Version})
+	}
+	c := &u.rows[i].counts
+	c[0]++
 	if r.Flags&spool.FlagBillable != 0 {
-		t.billable++
-		t.billableUnits += int64(r.Units)
+		c[1]++
+		c[2] += int64(r.Units)
+		c[3] += int64(r.BytesIn)
+		c[4] += int64(r.BytesOut)
+		c[5] += (r.Duration.Microseconds() + 999) / 1000 // whole milliseconds of each call, rounded up
 	}
-	t.units += int64(r.Units)
-	t.in += int64(r.BytesIn)
-	t.out += int64(r.BytesOut)
-	t.duration += r.Duration.Microseconds()
+	c[6] += int64(r.Units)
+	c[7] += int64(r.BytesIn)
+	c[8] += int64(r.BytesOut)
+	c[9] += r.Duration.Microseconds()
 }
 
-// sortedKeys fixes the order in which rows are locked, so that two gateways
-// cannot wait for each other.
-func sortedKeys(totals map[sumKey]*sums) []sumKey {
-	keys := make([]sumKey, 0, len(totals))
-	for k := range totals {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, func(a, b sumKey) int {
+// params are the rows in the order in which they are locked, so that two
+// gateways cannot wait for each other.
+func (u *rollUp) params() [][]byte {
+	slices.SortFunc(u.rows, func(a, b sums) int {
 		return cmp.Or(slices.Compare(a.subscription[:], b.subscription[:]), cmp.Compare(a.hour, b.hour), slices.Compare(a.key[:], b.key[:]),
-			slices.Compare(a.oper[:], b.oper[:]), cmp.Compare(a.mode, b.mode), cmp.Compare(a.status, b.status))
+			slices.Compare(a.operation[:], b.operation[:]), compareBool(a.test, b.test), cmp.Compare(a.status, b.status))
 	})
-	return keys
-}
-
-// noteKeys keeps each key's last use.
-func noteKeys(ctx context.Context, tx pgx.Tx, _ int64, records []spool.Record) error {
-	last := map[uuid.UUID]*spool.Record{}
-	for i := range records {
-		if r := &records[i]; last[r.Key] == nil || !r.At.Before(last[r.Key].At) {
-			last[r.Key] = r
+	c := &u.columns
+	for i := range c {
+		c[i].reset(hourlyTypes[i])
+	}
+	for i := range u.rows {
+		row := &u.rows[i]
+		c[0].time(time.Unix(row.hour, 0))
+		for n, id := range [...]*uuid.UUID{&row.org, &row.application, &row.subscription, &row.key, &row.version, &row.operation} {
+			c[1+n].uuid(id)
+		}
+		c[7].text(modes[row.test])
+		c[8].int2(row.status)
+		for n, count := range row.counts {
+			c[9+n].int8(count)
 		}
 	}
-	ids := make([]uuid.UUID, 0, len(last))
-	for id := range last {
-		ids = append(ids, id)
-	}
-	slices.SortFunc(ids, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
-	batch := &pgx.Batch{}
-	for _, id := range ids {
-		r := last[id]
-		batch.Queue(`
-			INSERT INTO key_usage AS k (key_id, org_id, last_used_at, last_status, last_duration_us, last_request_id) VALUES ($1, $2, $3, $4, $5, $6)
-			ON CONFLICT (key_id) DO UPDATE SET last_used_at = excluded.last_used_at, last_status = excluded.last_status,
-				last_duration_us = excluded.last_duration_us, last_request_id = excluded.last_request_id
-			WHERE k.last_used_at <= excluded.last_used_at`, id, r.Org, r.At, int16(r.Status), r.Duration.Microseconds(), r.RequestID)
-	}
-	return send(ctx, tx, batch, "note key use")
+	return wires(c[:])
 }
 
-// noteLeases counts what was spent of each quota lease, so that a dead
-// gateway's rest can be given back.
-func noteLeases(ctx context.Context, tx pgx.Tx, _ int64, records []spool.Record) error {
-	spent := map[int64]int64{}
-	for i := range records {
-		if l := records[i].Lease; l != 0 {
-			spent[l]++
-		}
-	}
-	ids := make([]int64, 0, len(spent))
-	for id := range spent {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	batch := &pgx.Batch{}
-	for _, id := range ids {
-		batch.Queue(`UPDATE quota_leases SET spent = spent + $2 WHERE id = $1`, id, spent[id])
-	}
-	return send(ctx, tx, batch, "note leases")
-}
+var modes = map[bool]string{false: "live", true: "test"}
 
-func send(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, what string) error {
-	if batch.Len() == 0 {
-		return nil
+func compareBool(a, b bool) int { return cmp.Compare(modes[a], modes[b]) }
+
+func wires(c []array) [][]byte {
+	out := make([][]byte, len(c))
+	for i := range c {
+		out[i] = c[i].wire()
 	}
-	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	return nil
+	return out
 }

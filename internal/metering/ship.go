@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 
 	"tollgate/internal/metering/spool"
 )
@@ -23,7 +23,9 @@ import (
 // last id it sees is committed.
 const BatchLock = 0x746f6c6c // "toll"
 
-const batchSlots = 4096 // slots per transaction
+// lanes are how many segments are shipped at a time when several wait: the
+// database works on one batch while the next is read and turned on its side.
+const lanes = 2
 
 // Shipper moves records from one spool into the database.
 type Shipper struct {
@@ -32,8 +34,14 @@ type Shipper struct {
 	gateway string
 	now     func() time.Time
 	logger  *slog.Logger
-	mu      sync.Mutex          // one at a time: Run, and who wants it done now
-	shipped map[uuid.UUID]int64 // per segment, as far as we know
+	lanes   chan *batch // idle ones; their memory is used again
+	days    days
+	alarm   string // last told
+
+	mu sync.Mutex // one at a time: Run, and who wants it done now
+
+	knownMu sync.Mutex
+	known   map[uuid.UUID]int64 // how far each segment is shipped
 
 	records, damaged prometheus.Counter
 	failures         prometheus.Counter
@@ -46,12 +54,34 @@ func NewShipper(s *spool.Spool, pool *pgxpool.Pool, gateway string, now func() t
 		reg.MustRegister(c)
 		return c
 	}
-	return &Shipper{
-		spool: s, pool: pool, gateway: gateway, now: now, logger: logger, shipped: map[uuid.UUID]int64{},
+	sh := &Shipper{
+		spool: s, pool: pool, gateway: gateway, now: now, logger: logger, known: map[uuid.UUID]int64{}, lanes: make(chan *batch, lanes),
 		records:  counter("tollgate_metering_shipped_records_total", "Usage records stored in the database."),
 		damaged:  counter("tollgate_metering_damaged_slots_total", "Spool slots that were begun and never finished."),
 		failures: counter("tollgate_metering_ship_failures_total", "Attempts to ship usage that failed and will be repeated."),
 	}
+	for range lanes {
+		sh.lanes <- &batch{}
+	}
+	registerSpool(s, reg)
+	return sh
+}
+
+// registerSpool tells how full the spool is.
+func registerSpool(s *spool.Spool, reg prometheus.Registerer) {
+	gauge := func(name, help string, value func() float64) {
+		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+	}
+	gauge("tollgate_metering_spool_used_bytes", "Records that wait on disk.", func() float64 { used, _ := s.Usage(); return float64(used) })
+	gauge("tollgate_metering_spool_limit_bytes", "Records that may wait on disk.", func() float64 { _, limit := s.Usage(); return float64(limit) })
+	gauge("tollgate_metering_spool_alarm", "1 when the spool is 70 % full or its disk is.", func() float64 {
+		if s.Alarm() != "" {
+			return 1
+		}
+		return 0
+	})
+	reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "tollgate_metering_unmetered_calls_total",
+		Help: "Calls that went on without a record because the spool was full and SPOOL_FULL says serve."}, func() float64 { return float64(s.Unmetered()) }))
 }
 
 // Run ships until ctx ends: soon after records are appended, and again after a
@@ -65,6 +95,7 @@ func (s *Shipper) Run(ctx context.Context) {
 			s.logger.Warn("usage could not be shipped and stays in the spool", "error", err)
 			wait = pause
 		}
+		s.tellAlarm()
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
@@ -81,6 +112,20 @@ func (s *Shipper) Run(ctx context.Context) {
 	}
 }
 
+// tellAlarm logs the spool's alarm when it begins and when it ends.
+func (s *Shipper) tellAlarm() {
+	alarm := s.spool.Alarm()
+	if (alarm == "") == (s.alarm == "") {
+		return
+	}
+	s.alarm = alarm
+	if alarm == "" {
+		s.logger.Info("the usage spool has room again")
+		return
+	}
+	s.logger.Error("the usage spool fills up", "alarm", alarm)
+}
+
 // Drain seals the spool and ships all of it. Call it when no call is under way.
 func (s *Shipper) Drain(ctx context.Context) error {
 	s.spool.Seal()
@@ -93,20 +138,33 @@ func (s *Shipper) Drain(ctx context.Context) error {
 func (s *Shipper) ShipPending(ctx context.Context) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	total := 0
-	for _, p := range s.spool.Pending() {
-		n, err := s.shipSegment(ctx, p)
-		total += n
-		if err != nil {
-			return total, err
-		}
+	pending := s.spool.Pending()
+	stored := make([]int, len(pending))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(lanes)
+	for i, p := range pending {
+		group.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			lane := <-s.lanes
+			defer func() { s.lanes <- lane }()
+			var err error
+			stored[i], err = s.shipSegment(ctx, lane, p)
+			return err
+		})
 	}
-	return total, nil
+	err := group.Wait()
+	total := 0
+	for _, n := range stored {
+		total += n
+	}
+	return total, err
 }
 
-func (s *Shipper) shipSegment(ctx context.Context, p spool.Pending) (total int, err error) {
+func (s *Shipper) shipSegment(ctx context.Context, lane *batch, p spool.Pending) (total int, err error) {
 	id := p.Segment.ID
-	from, known := s.shipped[id]
+	from, known := s.shipped(id)
 	if !known {
 		if p.To == 0 {
 			return 0, nil
@@ -114,27 +172,54 @@ func (s *Shipper) shipSegment(ctx context.Context, p spool.Pending) (total int, 
 		if from, err = s.register(ctx, id); err != nil {
 			return 0, err
 		}
-		s.shipped[id] = from
+		s.advanced(id, from)
 	}
 	for from < p.To {
-		to := min(from+batchSlots, p.To)
-		n, err := s.shipSlots(ctx, p.Segment, from, to)
+		if err := lane.read(p.Segment, from, p.To); err != nil {
+			return total, err
+		}
+		if err := s.days.prepare(ctx, s.pool, lane.records); err != nil {
+			return total, err
+		}
+		err := s.store(ctx, lane)
 		if errors.Is(err, errMoved) { // a copy of this spool was there first: go on from where it is
-			delete(s.shipped, id)
+			s.forget(id)
 			return total, nil
 		}
 		if err != nil {
+			s.days.forget() // perhaps because one was dropped
 			return total, err
 		}
-		total += n
-		from = to
-		s.shipped[id] = to
+		s.records.Add(float64(len(lane.records)))
+		s.damaged.Add(float64(lane.damaged))
+		total += len(lane.records)
+		from = lane.to
+		s.advanced(id, from)
 	}
 	if p.Sealed && from >= p.To {
-		delete(s.shipped, id)
+		s.forget(id)
 		return total, s.spool.Forget(p.Segment)
 	}
 	return total, nil
+}
+
+func (s *Shipper) shipped(segment uuid.UUID) (int64, bool) {
+	s.knownMu.Lock()
+	defer s.knownMu.Unlock()
+	to, known := s.known[segment]
+	return to, known
+}
+
+func (s *Shipper) advanced(segment uuid.UUID, to int64) {
+	s.knownMu.Lock()
+	defer s.knownMu.Unlock()
+	s.known[segment] = to
+}
+
+func (s *Shipper) forget(segment uuid.UUID) {
+	s.knownMu.Lock()
+	defer s.knownMu.Unlock()
+	delete(s.known, segment)
 }
 
 func (s *Shipper) register(ctx context.Context, segment uuid.UUID) (shipped int64, err error) {
@@ -145,51 +230,4 @@ func (s *Shipper) register(ctx context.Context, segment uuid.UUID) (shipped int6
 		return 0, fmt.Errorf("register spool segment: %w", err)
 	}
 	return shipped, nil
-}
-
-var errMoved = errors.New("the segment was advanced by somebody else")
-
-func (s *Shipper) shipSlots(ctx context.Context, seg *spool.Segment, from, to int64) (int, error) {
-	records, damaged, _, err := seg.Read(from, to)
-	if err != nil {
-		return 0, err
-	}
-	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return s.store(ctx, tx, seg.ID, from, to, records) })
-	if err != nil {
-		return 0, err
-	}
-	s.records.Add(float64(len(records)))
-	s.damaged.Add(float64(damaged))
-	return len(records), nil
-}
-
-// store advances the segment by compare-and-swap and adds events and roll-ups
-// in the same transaction, so that a replay is a no-op.
-func (s *Shipper) store(ctx context.Context, tx pgx.Tx, segment uuid.UUID, from, to int64, records []spool.Record) error {
-	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock_shared($1)`, BatchLock); err != nil {
-		return fmt.Errorf("lock batches: %w", err)
-	}
-	tag, err := tx.Exec(ctx, `UPDATE usage_segments SET shipped = $3 WHERE id = $1 AND shipped = $2`, segment, from, to)
-	if err != nil {
-		return fmt.Errorf("advance segment: %w", err)
-	}
-	if tag.RowsAffected() != 1 {
-		return errMoved
-	}
-	if len(records) == 0 {
-		return nil
-	}
-	var batch int64
-	err = tx.QueryRow(ctx, `
-		INSERT INTO usage_batches (segment_id, from_slot, to_slot, events, received_at) VALUES ($1, $2, $3, $4, $5) RETURNING id`,
-		segment, from, to, len(records), s.now()).Scan(&batch)
-	if err != nil {
-		return fmt.Errorf("open batch: %w", err)
-	}
-	for _, step := range []func(context.Context, pgx.Tx, int64, []spool.Record) error{addEvents, rollUp, noteKeys, noteLeases} {
-		if err := step(ctx, tx, batch, records); err != nil {
-			return err
-		}
-	}
-	return nil
 }

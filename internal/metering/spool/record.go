@@ -1,14 +1,13 @@
-// Package spool is the gateway's durable queue of usage on local disk: fixed
-// slots in preallocated segments. A record is written before its answer's last
-// byte goes out and survives the death of the process. A segment is never
-// appended to after a restart. Readers skip slots that were not finished.
 package spool
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/google/uuid"
 )
@@ -26,7 +25,8 @@ const (
 	FlagAborted              // the client did not get the whole answer
 )
 
-// Record is one forwarded call.
+// Record is one forwarded call. Its strings may alias memory that is used again
+// after Append: what is kept of them is copied.
 type Record struct {
 	RequestID    uuid.UUID
 	At           time.Time // when the call arrived, business time, nanoseconds
@@ -41,7 +41,7 @@ type Record struct {
 	Path         string // cut to MaxPath bytes
 	Status       uint16
 	Flags        uint8
-	Units        uint32
+	Units        uint32 // by the operation's weight or as the answer said, at most 2³²−1
 	BytesIn      uint64
 	BytesOut     uint64
 	Duration     time.Duration // whole call, microseconds kept
@@ -79,11 +79,17 @@ var (
 	ErrDamaged = errors.New("slot is damaged")
 
 	castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+	// commitStored is the commit word as this machine stores it, so that its
+	// bytes on disk are the same everywhere.
+	commitStored = binary.NativeEndian.Uint64(binary.LittleEndian.AppendUint64(nil, commitWord))
+
+	methods = map[string]string{"GET": "GET", "HEAD": "HEAD", "POST": "POST", "PUT": "PUT", "PATCH": "PATCH", "DELETE": "DELETE", "OPTIONS": "OPTIONS", "QUERY": "QUERY"}
 )
 
-// encode writes r into slot, which must be SlotSize bytes.
+// encode writes all of r but the commit word into slot, which must be SlotSize
+// zero bytes.
 func (r *Record) encode(slot []byte) {
-	clear(slot)
 	copy(slot[offRequest:], r.RequestID[:])
 	for i, id := range []*uuid.UUID{&r.Org, &r.Application, &r.Subscription, &r.Key, &r.Version, &r.Operation} {
 		copy(slot[offIDs+16*i:], id[:])
@@ -101,10 +107,19 @@ func (r *Record) encode(slot []byte) {
 	copy(slot[offMethod:offMethod+methodLen], r.Method)
 	slot[offPathLen] = byte(copy(slot[offPath:offPath+MaxPath], r.Path))
 	le.PutUint32(slot[offSum:], crc32.Checksum(slot[:offSum], castagnoli))
-	le.PutUint64(slot[offCommit:], commitWord)
 }
 
-// Decode reads one slot.
+// commit makes an encoded slot count: what was written before it is seen by
+// whoever sees it.
+func commit(slot []byte) { atomic.StoreUint64(commitAddr(slot), commitStored) }
+
+func committed(slot []byte) bool { return atomic.LoadUint64(commitAddr(slot)) == commitStored }
+
+func commitAddr(slot []byte) *uint64 {
+	return (*uint64)(unsafe.Pointer(&slot[offCommit])) //nolint:gosec // slots of a mapping are aligned to 256 bytes
+}
+
+// Decode reads one slot. The record's path aliases the slot.
 func Decode(slot []byte) (Record, error) {
 	if len(slot) != SlotSize {
 		return Record{}, ErrDamaged
@@ -129,8 +144,10 @@ func Decode(slot []byte) (Record, error) {
 		Units:    le.Uint32(slot[offUnits:]),
 		Status:   le.Uint16(slot[offStatus:]),
 		Flags:    slot[offFlags],
-		Method:   text(slot[offMethod : offMethod+methodLen]),
-		Path:     string(slot[offPath : offPath+int(slot[offPathLen])]),
+		Method:   methodOf(slot[offMethod : offMethod+methodLen]),
+	}
+	if n := int(slot[offPathLen]); n > 0 {
+		r.Path = unsafe.String(&slot[offPath], n) //nolint:gosec // no copy for each record that is shipped
 	}
 	copy(r.RequestID[:], slot[offRequest:])
 	for i, id := range []*uuid.UUID{&r.Org, &r.Application, &r.Subscription, &r.Key, &r.Version, &r.Operation} {
@@ -143,13 +160,15 @@ func micros(d time.Duration) uint32 {
 	return uint32(min(max(d.Microseconds(), 0), 1<<32-1))
 }
 
-func text(b []byte) string {
-	for i, c := range b {
-		if c == 0 {
-			return string(b[:i])
-		}
+func methodOf(b []byte) string {
+	n := bytes.IndexByte(b, 0)
+	if n < 0 {
+		n = len(b)
 	}
-	return string(b)
+	if known, ok := methods[string(b[:n])]; ok {
+		return known
+	}
+	return string(b[:n])
 }
 
 func isZero(b []byte) bool {

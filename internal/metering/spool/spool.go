@@ -1,3 +1,8 @@
+// Package spool is the gateway's durable queue of usage on local disk: fixed
+// slots in preallocated, memory-mapped segments. A record is written before its
+// answer's last byte goes out and survives the death of the process. A segment
+// is never appended to after a restart. Readers skip slots that were not
+// finished.
 package spool
 
 import (
@@ -6,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,41 +20,78 @@ import (
 // many calls are under way.
 var ErrFull = errors.New("the usage spool is full")
 
+// Policy is what becomes of calls for which the spool has no place.
+type Policy string
+
+// The policies.
+const (
+	Refuse Policy = "refuse" // they are not forwarded
+	Serve  Policy = "serve"  // they go on without a record, and are counted
+)
+
 // Config of a spool.
 type Config struct {
 	Dir          string
-	SegmentSlots int64 // records per segment
-	MaxSegments  int   // bound on disk use: this many segments
+	SegmentSlots int64  // records per segment
+	MaxSegments  int    // bound on disk use: this many segments
+	Full         Policy // empty: Refuse
 }
 
-// Spool appends records of this process and hands out segments to ship.
+// Spool appends records of this process and hands out segments to ship. Reserve,
+// Append and Release take no lock unless a segment runs out.
 type Spool struct {
 	cfg  Config
 	lock *os.File
+	wake chan struct{}
 
-	mu       sync.Mutex
-	active   *fill
-	standby  *Segment // made before the active one runs out
-	inFlight int64    // reservations not yet appended
-	sealed   []*fill  // nothing more is handed out in these; oldest first
-	wake     chan struct{}
-	closed   bool
+	active    atomic.Pointer[fill]
+	_         [64]byte     // the counters below change with each call: they share no cache line
+	free      atomic.Int64 // places not promised to anybody; far below zero once closed
+	_         [64]byte
+	asleep    atomic.Bool  // the shipper waits for Wake
+	debt      atomic.Int64 // calls under way that no place was promised to (Serve)
+	unmetered atomic.Int64
+
+	growing sync.Mutex // one segment is made at a time
+	makers  sync.WaitGroup
+
+	mu     sync.Mutex
+	ready  []*fill // made, and not begun
+	sealed []*fill // nothing more is handed out in these; oldest first
+	made   int64   // places in all segments of this process
+	handed int64   // places that sealed segments of this process have given away
+	stuck  error   // the last attempt to make a segment failed
+	closed bool
 }
+
+const farBelow = 1 << 61
 
 // fill is how far a segment has been handed out and finished.
 type fill struct {
 	*Segment
-	used   int64  // slots handed out
-	done   []bool // finished slots; nil for a segment of an earlier process
-	doneTo int64  // all slots below are finished or will never be
-	synced int64  // all slots below have been handed to the disk
+	_    [64]byte
+	used atomic.Int64 // slots asked for; beyond Slots nobody got one
+	_    [64]byte
+
+	// Under the spool's lock.
+	end    int64 // slots handed out, once sealed
+	doneTo int64 // all slots below are finished or will never be
+	listed int64 // doneTo as the shipper knows it
+	synced int64 // all slots below have been handed to the disk
 }
 
-func newFill(seg *Segment) *fill { return &fill{Segment: seg, done: make([]bool, seg.Slots)} }
+func (f *fill) write(slot int64, r *Record) {
+	b := f.slot(slot)
+	r.encode(b)
+	commit(b)
+}
 
-func (f *fill) finish(slot int64) {
-	f.done[slot] = true
-	for f.doneTo < f.used && f.done[f.doneTo] {
+// handedOut is how many slots calls have got.
+func (f *fill) handedOut() int64 { return min(f.used.Load(), f.Slots) }
+
+// advance moves doneTo to the first slot below end that is not finished.
+func (f *fill) advance(end int64) {
+	for f.data != nil && f.doneTo < end && committed(f.slot(f.doneTo)) {
 		f.doneTo++
 	}
 }
@@ -76,7 +119,7 @@ func New(cfg Config) (*Spool, error) {
 		if err != nil {
 			return nil, errors.Join(err, lock.Close())
 		}
-		s.sealed = append(s.sealed, &fill{Segment: seg, used: seg.Slots, doneTo: seg.Slots})
+		s.sealed = append(s.sealed, &fill{Segment: seg, end: seg.Slots, doneTo: seg.Slots})
 	}
 	return s, nil
 }
@@ -92,177 +135,77 @@ func lockDir(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// Reserve promises a place to one record, or says that there is none. Each
-// success must be followed by one Append or Release.
-func (s *Spool) Reserve() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return ErrFull
-	}
-	if s.active == nil {
-		seg, err := s.newSegment()
-		if err != nil {
-			return err
-		}
-		s.active = newFill(seg)
-	}
-	free := s.active.Slots - s.active.used - s.inFlight
-	if s.standby != nil {
-		free += s.standby.Slots
-	} else if free <= s.active.Slots/8 {
-		seg, err := s.newSegment()
-		if err == nil {
-			s.standby = seg
-			free += seg.Slots
-		} else if free <= 0 {
-			return err
-		}
-	}
-	if free <= 0 {
-		return ErrFull
-	}
-	s.inFlight++
-	return nil
-}
-
-func (s *Spool) newSegment() (*Segment, error) {
-	if len(s.sealed)+2 > s.cfg.MaxSegments {
-		return nil, fmt.Errorf("%w: %d segments wait to be shipped", ErrFull, len(s.sealed))
-	}
-	seg, err := create(s.cfg.Dir, s.cfg.SegmentSlots)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrFull, err)
-	}
-	return seg, nil
-}
-
-// Release gives a reservation back: the call was not forwarded.
-func (s *Spool) Release() {
-	s.mu.Lock()
-	s.inFlight--
-	s.mu.Unlock()
-}
-
-// Append writes r into the place that Reserve promised. When it returns nil, r
-// survives the death of this process.
-func (s *Spool) Append(r *Record) error {
-	s.mu.Lock()
-	s.inFlight--
-	if s.active.used == s.active.Slots {
-		s.sealed = append(s.sealed, s.active)
-		s.active, s.standby = newFill(s.standby), nil
-	}
-	seg, slot := s.active, s.active.used
-	seg.used++
-	s.mu.Unlock()
-
-	err := seg.write(slot, r)
-
-	s.mu.Lock()
-	seg.finish(slot) // also when the write failed: the reader skips it, the shipper must not wait for it
-	s.mu.Unlock()
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
-	return err
-}
-
-// Wake receives after records were appended.
-func (s *Spool) Wake() <-chan struct{} { return s.wake }
-
-// Pending is a segment with the slots that may be read: all below To are
-// finished or will never be.
-type Pending struct {
-	Segment *Segment
-	To      int64
-	Sealed  bool // nothing will be added
-}
-
-// Pending lists what may be shipped, oldest first, the active segment last.
-func (s *Spool) Pending() []Pending {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := make([]Pending, 0, len(s.sealed)+1)
-	for _, f := range s.sealed {
-		if f.doneTo == f.used { // every record in it is finished: the rest stays empty
-			out = append(out, Pending{Segment: f.Segment, To: f.Slots, Sealed: true})
-		} else {
-			out = append(out, Pending{Segment: f.Segment, To: f.doneTo})
-		}
-	}
-	if s.active != nil {
-		out = append(out, Pending{Segment: s.active.Segment, To: s.active.doneTo})
-	}
-	return out
-}
-
-// Sync brings what was appended to the disk itself. Without it a record
-// outlives the process; with it, also a power cut.
-func (s *Spool) Sync() error {
-	s.mu.Lock()
-	var open []*Segment
-	for _, f := range append(s.sealed[:len(s.sealed):len(s.sealed)], s.active) {
-		if f != nil && f.synced < f.doneTo && f.done != nil {
-			f.synced = f.doneTo
-			open = append(open, f.Segment)
-		}
-	}
-	s.mu.Unlock()
-	var errs []error
-	for _, seg := range open {
-		if err := seg.file.Sync(); err != nil && !errors.Is(err, os.ErrClosed) { // closed: it was shipped meanwhile
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// Forget removes a sealed segment after all of it was shipped.
-func (s *Spool) Forget(seg *Segment) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i, known := range s.sealed {
-		if known.Segment == seg {
-			s.sealed = append(s.sealed[:i:i], s.sealed[i+1:]...)
-			return seg.Remove()
-		}
-	}
-	return nil
-}
-
 // Seal ends the active segment, so that it can be shipped and removed whole.
 // Calls that are still under way keep the places that they were promised: then
 // the segment stays open, and what is not shipped waits for the next process.
 func (s *Spool) Seal() {
+	s.shut()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closed = true
-	if s.inFlight > 0 {
+	if s.inFlight() > 0 {
 		return
 	}
-	if s.active != nil {
-		s.sealed = append(s.sealed, s.active)
-		s.active = nil
+	s.sealActive()
+	for _, f := range s.ready {
+		s.made -= f.Slots
+		s.free.Add(-f.Slots)
+		_ = f.Remove() // empty; a leftover file is recognized at the next start
 	}
-	if s.standby != nil {
-		_ = s.standby.Remove() // empty; a leftover file is recognized at the next start
-		s.standby = nil
-	}
+	s.ready = nil
 }
 
 // Close releases the folder. Unshipped segments stay for the next process.
+// Segments with calls under way stay mapped: those calls are still recorded.
 func (s *Spool) Close() error {
+	s.shut()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closed = true
-	var errs []error
-	for _, seg := range s.sealed {
-		errs = append(errs, seg.Close())
+	errs := []error{s.lock.Close()}
+	if s.inFlight() > 0 {
+		return errors.Join(errs...)
 	}
-	if s.active != nil {
-		errs = append(errs, s.active.Close())
+	s.sealActive()
+	for _, f := range append(s.sealed[:len(s.sealed):len(s.sealed)], s.ready...) {
+		if f.advance(f.end); f.doneTo >= f.end {
+			errs = append(errs, f.Close())
+		}
 	}
-	return errors.Join(append(errs, s.lock.Close())...)
+	s.sealed, s.ready = nil, nil
+	return errors.Join(errs...)
+}
+
+// shut ends Reserve and waits for a segment that is being made.
+func (s *Spool) shut() {
+	s.mu.Lock()
+	if !s.closed {
+		s.closed = true
+		s.free.Add(-farBelow)
+	}
+	s.mu.Unlock()
+	s.makers.Wait()
+}
+
+// inFlight is how many calls have been promised a record and have not appended
+// it. It needs the lock, and is exact once the spool is shut.
+func (s *Spool) inFlight() int64 {
+	free, handed := s.free.Load(), s.handed
+	if s.closed {
+		free += farBelow
+	}
+	if f := s.active.Load(); f != nil {
+		handed += f.handedOut()
+	}
+	return s.made - free - handed + s.debt.Load()
+}
+
+// sealActive lets nothing more into the active segment. It needs the lock.
+func (s *Spool) sealActive() {
+	f := s.active.Load()
+	if f == nil {
+		return
+	}
+	s.active.Store(nil)
+	f.end = min(f.used.Swap(f.Slots), f.Slots)
+	s.handed += f.end
+	s.sealed = append(s.sealed, f)
 }

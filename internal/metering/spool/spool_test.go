@@ -3,9 +3,7 @@ package spool
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -38,8 +36,9 @@ func appendOne(t testing.TB, s *Spool, id uuid.UUID) {
 func readAll(t *testing.T, s *Spool) map[uuid.UUID]int {
 	t.Helper()
 	found := map[uuid.UUID]int{}
+	var reader Reader
 	for _, p := range s.Pending() {
-		records, _, _, err := p.Segment.Read(0, p.To)
+		records, _, _, err := reader.Read(p.Segment, 0, p.To)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,6 +66,7 @@ func TestARecordComesBackAsItWas(t *testing.T) {
 		}
 		var slot [SlotSize]byte
 		want.encode(slot[:])
+		commit(slot[:])
 		got, err := Decode(slot[:])
 		if err != nil || got != want {
 			t.Fatalf("got %+v, %v\nwant %+v", got, err, want)
@@ -79,6 +79,7 @@ func TestAnyFlippedBitIsNoticed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var slot [SlotSize]byte
 		(&Record{RequestID: uuid.New(), Method: "GET", Path: "/x"}).encode(slot[:])
+		commit(slot[:])
 		bit := rapid.IntRange(0, SlotSize*8-1).Draw(t, "bit")
 		slot[bit/8] ^= 1 << (bit % 8)
 		if _, err := Decode(slot[:]); err == nil {
@@ -153,108 +154,19 @@ func TestASlotInTheMiddleThatWasNotFinishedIsSkipped(t *testing.T) {
 	if _, err := seg.file.WriteAt(bytes.Repeat([]byte{7}, 40), headerSize+SlotSize); err != nil {
 		t.Fatal(err)
 	}
-	records, damaged, empty, err := seg.Read(0, seg.Slots)
+	records, damaged, empty, err := new(Reader).Read(seg, 0, seg.Slots)
 	if err != nil || len(records) != 2 || damaged != 1 || empty != 5 {
 		t.Errorf("%d records, %d damaged, %d empty, %v; want 2, 1, 5", len(records), damaged, empty, err)
 	}
 }
 
-// TestMain doubles as the child that gets killed.
-func TestMain(m *testing.M) {
-	if dir := os.Getenv("SPOOL_CHILD"); dir != "" {
-		child(dir)
-		return
-	}
-	os.Exit(m.Run())
-}
-
-// child appends for ever and says so on standard output after each record.
-func child(dir string) {
-	s, err := New(Config{Dir: dir, SegmentSlots: 256, MaxSegments: 1000})
-	if err != nil {
-		panic(err)
-	}
-	for {
-		id := uuid.New()
-		if s.Reserve() == nil && s.Append(&Record{RequestID: id}) == nil {
-			fmt.Println(id)
-		}
-	}
-}
-
-func TestNothingAppendedIsLostWhenTheProcessIsKilled(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	promised := map[uuid.UUID]bool{}
-	for range 5 {
-		for id := range runAndKill(t, dir, 300) {
-			promised[id] = true
-		}
-	}
-	found := readAll(t, open(t, dir, 256, 1000))
-	for id := range promised {
-		if found[id] != 1 {
-			t.Errorf("record %s found %d times", id, found[id])
-		}
-	}
-	if len(promised) < 5*300 {
-		t.Errorf("only %d records were promised", len(promised))
-	}
-}
-
-// runAndKill starts a child, kills it after it has promised at least n records,
-// and returns all that it promised.
-func runAndKill(t *testing.T, dir string, n int) map[uuid.UUID]bool {
-	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "SPOOL_CHILD="+dir)
-	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.Stdout = out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	const line = 37
-	for deadline := time.Now().Add(time.Minute); ; {
-		if fi, err := out.Stat(); err == nil && fi.Size() >= int64(n*line) {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the child promised too little")
-		}
-	}
-	_ = cmd.Process.Kill()
-	_ = cmd.Wait()
-	data, err := os.ReadFile(out.Name())
-	if err != nil {
-		t.Fatal(err)
-	}
-	ids := map[uuid.UUID]bool{}
-	for ; len(data) >= line; data = data[line:] {
-		ids[uuid.MustParse(string(data[:line-1]))] = true
-	}
-	return ids
-}
-
 func FuzzDecode(f *testing.F) {
 	var slot [SlotSize]byte
 	(&Record{Method: "GET"}).encode(slot[:])
+	commit(slot[:])
 	f.Add(slot[:])
 	f.Add([]byte{})
 	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = Decode(b) })
-}
-
-func BenchmarkAppend(b *testing.B) {
-	s, err := New(Config{Dir: b.TempDir(), SegmentSlots: 1 << 16, MaxSegments: 1 << 20})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		appendOne(b, s, uuid.UUID{})
-	}
 }
 
 func TestACallThatOutlivesTheSealIsStillRecorded(t *testing.T) {
@@ -284,8 +196,210 @@ func TestACallThatOutlivesTheSealIsStillRecorded(t *testing.T) {
 	}
 	defer func() { _ = next.Close() }()
 	pending := next.Pending()
-	records, _, _, err := pending[0].Segment.Read(0, pending[0].To)
+	records, _, _, err := new(Reader).Read(pending[0].Segment, 0, pending[0].To)
 	if err != nil || len(records) != 1 || records[0].RequestID != late.RequestID {
 		t.Errorf("the next process finds %v, %v", records, err)
 	}
+}
+
+func TestALeftOverSegmentIsShippedAndNotAppendedTo(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := open(t, dir, 64, 8)
+	appendOne(t, first, uuid.New())
+	before := first.Pending()[0].Segment.ID
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	second := open(t, dir, 64, 8)
+	appendOne(t, second, uuid.New())
+	var active uuid.UUID
+	for _, p := range second.Pending() {
+		if !p.Sealed {
+			active = p.Segment.ID
+		}
+	}
+	if active == before || active == uuid.Nil {
+		t.Errorf("the new process appends to %s, which the first one left", active)
+	}
+	if found := readAll(t, second); len(found) != 2 {
+		t.Errorf("found %d records, want both", len(found))
+	}
+}
+
+func TestAFullSpoolServesAndCountsIfToldTo(t *testing.T) {
+	t.Parallel()
+	s, err := New(Config{Dir: t.TempDir(), SegmentSlots: 8, MaxSegments: 2, Full: Serve})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		if err := s.Reserve(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Release()
+	for range 19 {
+		if err := s.Append(&Record{RequestID: uuid.New()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if found := readAll(t, s); len(found) != 16 || s.Unmetered() != 3 {
+		t.Errorf("%d records and %d unmetered calls, want 16 and 3", len(found), s.Unmetered())
+	}
+	s.Seal()
+	if err := s.Reserve(); !errors.Is(err, ErrFull) {
+		t.Errorf("a sealed spool takes a call on: %v", err)
+	}
+}
+
+func TestAnAlarmTellsBeforeTheSpoolIsFull(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), 10, 10)
+	for range 69 {
+		appendOne(t, s, uuid.New())
+	}
+	if alarm := s.Alarm(); alarm != "" {
+		t.Errorf("an alarm at 69 of 100 records: %s", alarm)
+	}
+	appendOne(t, s, uuid.New())
+	if s.Alarm() == "" {
+		t.Error("no alarm at 70 of 100 records")
+	}
+	if used, limit := s.Usage(); used != 70*SlotSize || limit != 100*SlotSize {
+		t.Errorf("%d of %d bytes are used, want 70 of 100 records", used, limit)
+	}
+}
+
+func TestPlacesThatCannotBeMadeAreNotPromised(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "spool")
+	s := open(t, dir, 8, 4)
+	if err := os.RemoveAll(dir); err != nil { // as good as a read-only or full disk: nothing can be made there
+		t.Fatal(err)
+	}
+	if err := s.Reserve(); !errors.Is(err, ErrFull) {
+		t.Fatalf("got %v, want ErrFull", err)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Reserve(); !errors.Is(err, ErrFull) {
+		t.Errorf("the disk was tried again for a call: %v", err)
+	}
+	s.Pending() // the shipper comes by
+	appendOne(t, s, uuid.New())
+}
+
+func TestTheShipperIsWokenForWhatItHasNotSeen(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), 4, 16)
+	woken := func() bool {
+		select {
+		case <-s.Wake():
+			return true
+		default:
+			return false
+		}
+	}
+	for n := range 12 {
+		s.Pending()
+		if woken() {
+			t.Fatalf("woken without news after %d records", n)
+		}
+		appendOne(t, s, uuid.New())
+		if !woken() {
+			t.Fatalf("not woken for record %d", n)
+		}
+		s.Pending()
+		appendOne(t, s, uuid.New()) // while it is awake
+		if err := s.Sync(); err != nil {
+			t.Fatal(err)
+		}
+		if !woken() {
+			t.Fatalf("not woken for a record that came while it was at work, after %d", n)
+		}
+	}
+}
+
+// Whatever the order of promises, appends, shipping and forgetting, each record
+// that was appended is read once and the bound on segments holds.
+func TestEveryAppendedRecordIsReadOnceWhateverTheOrder(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		dir, err := os.MkdirTemp(t.TempDir(), "")
+		if err != nil {
+			rt.Fatal(err)
+		}
+		slots, most := rapid.Int64Range(1, 9).Draw(rt, "slots"), rapid.IntRange(2, 5).Draw(rt, "segments")
+		s, err := New(Config{Dir: dir, SegmentSlots: slots, MaxSegments: most})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		promised, appended, read, from := 0, map[uuid.UUID]bool{}, map[uuid.UUID]int{}, map[uuid.UUID]int64{}
+		var reader Reader
+		ship := func() {
+			for _, p := range s.Pending() {
+				records, _, _, err := reader.Read(p.Segment, from[p.Segment.ID], p.To)
+				if err != nil {
+					rt.Fatal(err)
+				}
+				for _, r := range records {
+					read[r.RequestID]++
+				}
+				if from[p.Segment.ID] = p.To; p.Sealed {
+					if err := s.Forget(p.Segment); err != nil {
+						rt.Fatal(err)
+					}
+				}
+			}
+		}
+		rt.Repeat(map[string]func(*rapid.T){
+			"reserve": func(*rapid.T) {
+				if s.Reserve() == nil {
+					promised++
+				}
+			},
+			"release": func(rt *rapid.T) {
+				if promised == 0 {
+					rt.Skip()
+				}
+				promised--
+				s.Release()
+			},
+			"append": func(rt *rapid.T) {
+				if promised == 0 {
+					rt.Skip()
+				}
+				promised--
+				id := uuid.New()
+				if err := s.Append(&Record{RequestID: id}); err != nil {
+					rt.Fatalf("a promise was broken: %v", err)
+				}
+				appended[id] = true
+			},
+			"ship": func(*rapid.T) { ship() },
+			"": func(rt *rapid.T) {
+				if files, _ := filepath.Glob(filepath.Join(dir, "*.seg")); len(files) > most {
+					rt.Fatalf("%d segments, at most %d", len(files), most)
+				}
+			},
+		})
+		for ; promised > 0; promised-- {
+			s.Release()
+		}
+		s.Seal()
+		ship()
+		for id := range appended {
+			if read[id] != 1 {
+				rt.Errorf("record %s was read %d times", id, read[id])
+			}
+		}
+		if files, _ := filepath.Glob(filepath.Join(dir, "*.seg")); len(files) != 0 || len(read) != len(appended) {
+			rt.Errorf("%d segments are left, %d records read of %d", len(files), len(read), len(appended))
+		}
+		if err := s.Close(); err != nil {
+			rt.Fatal(err)
+		}
+	})
 }

@@ -1,0 +1,117 @@
+package spool
+
+import (
+	"errors"
+	"os"
+)
+
+// Wake receives once records were appended that Pending has not listed. Ask
+// anew before each wait.
+func (s *Spool) Wake() <-chan struct{} {
+	s.asleep.Store(true)
+	s.mu.Lock()
+	f := s.active.Load()
+	news := f != nil && f.handedOut() > f.listed
+	for _, f := range s.sealed {
+		news = news || f.listed < f.end
+	}
+	s.mu.Unlock()
+	if news {
+		s.rouse()
+	}
+	return s.wake
+}
+
+// rouse wakes the shipper if it sleeps: while it is at work a record costs one
+// look at a flag.
+func (s *Spool) rouse() {
+	if s.asleep.Load() && s.asleep.CompareAndSwap(true, false) {
+		select {
+		case s.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Pending is a segment with the slots that may be read: all below To are
+// finished or will never be.
+type Pending struct {
+	Segment *Segment
+	To      int64
+	Sealed  bool // nothing will be added
+}
+
+// Pending lists what may be shipped, oldest first, the active segment last.
+func (s *Spool) Pending() []Pending {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stuck = nil // the disk may have room again
+	if f := s.active.Load(); f != nil && f.used.Load() >= f.Slots {
+		s.sealActive()
+	}
+	out := make([]Pending, 0, len(s.sealed)+1)
+	for _, f := range s.sealed {
+		f.advance(f.end)
+		f.listed = f.doneTo
+		if f.doneTo >= f.end { // every record in it is finished: the rest stays empty
+			out = append(out, Pending{Segment: f.Segment, To: f.Slots, Sealed: true})
+		} else {
+			out = append(out, Pending{Segment: f.Segment, To: f.doneTo})
+		}
+	}
+	if f := s.active.Load(); f != nil {
+		f.advance(f.handedOut())
+		f.listed = f.doneTo
+		out = append(out, Pending{Segment: f.Segment, To: f.doneTo})
+	}
+	return out
+}
+
+// Sync brings what was appended to the disk itself. Without it a record
+// outlives the process; with it, also a power cut.
+func (s *Spool) Sync() error {
+	var errs []error
+	for _, seg := range s.unsynced() {
+		if err := seg.file.Sync(); err != nil && !errors.Is(err, os.ErrClosed) { // closed: it was shipped meanwhile
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Spool) unsynced() (out []*Segment) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.sealed[:len(s.sealed):len(s.sealed)]
+	if f := s.active.Load(); f != nil {
+		all = append(all, f)
+	}
+	for _, f := range all {
+		if f.data == nil {
+			continue // of an earlier process
+		}
+		end := f.end
+		if end == 0 {
+			end = f.handedOut()
+		}
+		if f.advance(end); f.synced < f.doneTo {
+			f.synced = f.doneTo
+			out = append(out, f.Segment)
+		}
+	}
+	return out
+}
+
+// Forget removes a sealed segment after all of it was shipped.
+func (s *Spool) Forget(seg *Segment) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, known := range s.sealed {
+		if known.Segment == seg {
+			s.sealed = append(s.sealed[:i:i], s.sealed[i+1:]...)
+			s.stuck = nil
+			return seg.Remove()
+		}
+	}
+	return nil
+}
