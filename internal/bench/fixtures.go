@@ -40,7 +40,8 @@ func fill(ctx context.Context, tx pgx.Tx, upstream string, n int) ([]string, err
 	up, api, version, product, plan, terms, org := id(), id(), id(), id(), id(), id(), id()
 	b := &pgx.Batch{}
 	b.Queue(`INSERT INTO organizations (id, name, created_at) VALUES ($1, 'Acme', $2)`, org, now)
-	b.Queue(`INSERT INTO upstreams (id, live_url, created_at) VALUES ($1, $2, $3)`, up, upstream, now)
+	b.Queue(`INSERT INTO upstreams (id, created_at) VALUES ($1, $2)`, up, now)
+	b.Queue(`INSERT INTO upstream_targets (upstream_id, mode, position, url) VALUES ($1, 'live', 0, $2)`, up, upstream)
 	b.Queue(`INSERT INTO apis (id, slug, name, visibility, created_at) VALUES ($1, 'shop', 'Shop', 'public', $2)`, api, now)
 	b.Queue(`INSERT INTO api_versions (id, api_id, upstream_id, label, lifecycle, path_prefix, title, format, document, operation_count, published_at)
 		VALUES ($1, $2, $3, '1', 'published', '/shop', 'Shop', 'OpenAPI 3.1.0', '{}', 1, $4)`, version, api, up, now)
