@@ -26,6 +26,8 @@ type Call struct {
 	Now   int64 // µs since the epoch
 	Nodes int64 // gateways that share the rates; 0 or 1: all of it is this one's
 	Only  Only
+	Rule  *Rule // of Refused
+	Asked bool  // the demand of limits that adapt has been noted
 }
 
 // Only narrows a decision to a part of the limits.
@@ -34,8 +36,9 @@ type Only uint8
 // The parts.
 const (
 	All      Only = iota
-	Current       // calls under way, and the demand of limits that adapt
+	Current       // calls under way
 	Recorded      // rates, of a call that was let through elsewhere: counted without asking
+	Refused       // none: Rule refused the call elsewhere, which may begin a surge
 )
 
 // Decision is the verdict on a call and where its limits stand after it.
@@ -83,7 +86,10 @@ func (d *Decision) Hand(to *Decision) {
 // Decide lets the call through all of the picks' rules, counted in the books of
 // the same index, or counts it in none.
 func Decide(picks []Pick, books []*Book, c Call) Decision {
-	c.Cost = min(max(c.Cost, 1), MaxCost)
+	c.Cost = Weight(c.Cost)
+	if c.Only == Refused {
+		return rush(picks, books, &c)
+	}
 	v := verdict{Decision: Decision{OK: true}, least: math.MaxInt64}
 	for i := range picks {
 		b := books[i]
@@ -96,6 +102,18 @@ func Decide(picks []Pick, books []*Book, c Call) Decision {
 		v.take(picks, books, &c)
 	}
 	return v.Decision
+}
+
+// Weight is a cost within its bounds.
+func Weight(cost int64) int64 { return min(max(cost, 1), MaxCost) }
+
+func rush(picks []Pick, books []*Book, c *Call) Decision {
+	for i := range picks {
+		if t := books[i].find(c.Rule, 0); t != nil && t.moved != nil && picks[i].scope == scopes[c.Rule.Scope] {
+			c.Rule.Rush(t.moved, c.Who.Health, c.Now)
+		}
+	}
+	return Decision{}
 }
 
 type verdict struct {
@@ -117,7 +135,7 @@ func (v *verdict) judge(r *Rule, t *Tally, c *Call) {
 			v.refuse(r, f, refusal{wait: 1, reset: c.Now + 1_000_000})
 		} else if v.OK && v.Rule == nil { // shown only where there is no rate
 			v.Rule, v.tally, v.force = r, t, f
-			v.Status = r.status(f, left-1, c.Now)
+			v.Status = r.Status(f, left-1, c.Now)
 		}
 		return
 	}
@@ -149,7 +167,7 @@ func (v *verdict) refuse(r *Rule, f Force, no refusal) {
 		return
 	}
 	v.OK, v.Never, v.wait, v.Rule = false, no.never, no.wait, r
-	v.Status = r.status(f, no.remaining, no.reset)
+	v.Status = r.Status(f, no.remaining, no.reset)
 	if !no.never {
 		v.Status.Retry = max((no.wait+999_999)/1_000_000, 1)
 	}
@@ -172,11 +190,13 @@ func (v *verdict) take(picks []Pick, books []*Book, c *Call) {
 	}
 	if v.Rule != nil && !v.Rule.Concurrent {
 		told := v.Rule.Told(v.tally, v.least)
-		v.Status = v.Rule.status(v.force, told, v.Rule.Reset(v.tally, v.force, c.Now))
+		v.Status = v.Rule.Status(v.force, told, v.Rule.Reset(v.tally, v.force, c.Now))
 	}
 }
 
-func (r *Rule) status(f Force, remaining, reset int64) Status {
+// Status is how r stands with f in force, remaining calls and a reset in µs
+// since the epoch.
+func (r *Rule) Status(f Force, remaining, reset int64) Status {
 	s := Status{Limit: f.Calls, Remaining: max(remaining, 0), Window: r.Window, Algorithm: r.Algorithm, Scope: r.Scope, Reset: time.UnixMicro(reset).UTC()}
 	if r.Concurrent {
 		s.Algorithm, s.Window = "", 0
@@ -193,11 +213,11 @@ func Look(into []Status, picks []Pick, books []*Book, c Call) []Status {
 			t := books[i].find(r, j)
 			f := t.inForce(r, &c)
 			if r.Concurrent {
-				into = append(into, r.status(f, f.Calls-t.current.Load(), c.Now))
+				into = append(into, r.Status(f, f.Calls-t.current.Load(), c.Now))
 				continue
 			}
 			told := r.Told(t, r.Room(t, f, c.Now))
-			into = append(into, r.status(f, told, r.Reset(t, f, c.Now)))
+			into = append(into, r.Status(f, told, r.Reset(t, f, c.Now)))
 		}
 	}
 	return into
@@ -270,7 +290,7 @@ func (t *Tally) force(r *Rule, c *Call) Force {
 	if t.moved == nil || !r.adapts() {
 		return r.Planned().Share(c.Nodes)
 	}
-	if !r.Concurrent && c.Only != Recorded {
+	if !r.Concurrent && c.Only == All && !c.Asked {
 		r.Ask(t.moved, c.Cost, c.Now)
 	}
 	return t.inForce(r, c)

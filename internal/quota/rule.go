@@ -97,6 +97,10 @@ func NewRule(l Limit, index int) (Rule, error) {
 // ID names the rule's counters. Rules that differ in amounts alone share it.
 func (r *Rule) ID() uint64 { return r.id }
 
+// Shape is what another implementation of the algorithms has to know: the
+// window in µs, µs per tick, and ticks per window.
+func (r *Rule) Shape() (size, grain, ticks int64) { return r.size, r.grain, r.ticks }
+
 // Planned is the limit's amounts, unmoved.
 func (r *Rule) Planned() Force { return Force{r.Calls, r.Burst} }
 

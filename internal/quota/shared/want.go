@@ -1,0 +1,100 @@
+package shared
+
+import (
+	"tollgate/internal/quota"
+)
+
+// want is one limit of a call: what it needs of it and how a slice would look.
+type want struct {
+	rule  *quota.Rule
+	key   quota.Key
+	force quota.Force
+	cap   int64 // capacity in Redis: of a bucket, less what leases may still spend
+	most  int64 // of a slice; at most 1: each call asks
+	hold  int64 // µs for which a slice may be spent; 0: until its window ends
+	need  int64 // from Redis; 0: memory has enough
+	ask   int64
+	taken int64 // reserved from the purse
+}
+
+// parts of a limit that one slice is at most.
+const parts = 20
+
+// wants lists the rates that c meets.
+func (l *Limiter) wants(set *quota.Set, c *quota.Call) []want {
+	picks := set.For(c.Who.Name)
+	rates := 0
+	for i := range picks {
+		for _, r := range picks[i].Rules {
+			if !r.Concurrent {
+				rates++
+			}
+		}
+	}
+	if rates == 0 {
+		return nil
+	}
+	forces := l.o.Local.Demand(make([]quota.Force, 0, 8), set, *c)
+	c.Asked = true
+	wants := make([]want, 0, rates)
+	n := 0
+	for i := range picks {
+		key := picks[i].Key(c.Who)
+		for _, r := range picks[i].Rules {
+			if !r.Concurrent {
+				w := want{rule: r, key: key, force: forces[n]}
+				w.slice(l.o.Mode, c.Cost)
+				wants = append(wants, w)
+			}
+			n++
+		}
+	}
+	return wants
+}
+
+// slice sizes what the gateway may take at once, so that spending it later than
+// it was taken never lets more through than the limit does: windows count a
+// slice in the window in which alone it is spent; a log counts it as if all was
+// spent at its end; a bucket holds back as much as refills while it is spent.
+func (w *want) slice(mode Mode, cost int64) {
+	size, _, _ := w.rule.Shape()
+	w.cap = w.rule.Capacity(w.force)
+	most := w.cap / parts
+	if mode != Leased || most <= cost || w.cap-most < cost {
+		return
+	}
+	w.most = most
+	switch w.rule.Algorithm {
+	case quota.SlidingLog:
+		w.hold = size / 50
+	case quota.TokenBucket, quota.LeakyBucket:
+		w.cap -= most
+		w.hold = most * size / w.force.Calls
+	}
+}
+
+// slices reports whether any limit is leased.
+func slices(wants []want, c *quota.Call) bool {
+	for i := range wants {
+		if wants[i].most > c.Cost {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *want) arguments(args []any, nodes int64) []any {
+	size, grain, ticks := w.rule.Shape()
+	share, hold := int64(1), int64(0)
+	if w.most > 0 {
+		share = 2 * nodes
+	}
+	if w.rule.Algorithm == quota.SlidingLog {
+		hold = w.hold
+	}
+	a := w.rule.Algorithm
+	if a == "" {
+		a = quota.FixedWindow
+	}
+	return append(args, string(a), size, grain, ticks, w.force.Calls, w.cap, w.need, w.ask, share, hold)
+}
