@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/google/uuid"
-
 	"tollgate/internal/problem"
 )
 
@@ -16,41 +14,25 @@ const lastOfBody = time.Second
 
 // refuse answers a call that is not forwarded. It consumes nothing.
 func (g *Gateway) refuse(c *call, why *refusal) {
-	if c.reserved {
-		g.spool.Release()
-	}
-	if c.lease != 0 {
-		g.wallet.Return(c.account(), c.lease)
+	g.undo(c)
+	if why.answer {
+		g.answerPreflight(c)
+		return
 	}
 	g.peekLimits(c)
-	var org, key uuid.UUID
-	if c.key != nil {
-		org, key = c.key.Org, c.key.ID
-	}
-	g.refusals.Add(org, key, why.Code, c.arrived)
+	org, key := c.caller()
+	g.Refusals.Add(org, key, why.Code, c.arrived)
 	g.metrics.refuse(why.Code)
 	body := g.problemBody(c, why.Error)
+	body.RetryAfter = why.after
 	if why.status != nil {
 		body.RetryAfter = why.status.RetryAfter(c.arrived)
 		body.Policy, body.PlanURL = why.policy, g.planURL(c)
 	}
 	if g.sampled.take(c.started) {
-		g.logger.Info("call refused", "request_id", c.id, "method", c.r.method, "code", why.Code, "status", body.Status)
+		g.Logger.Info("call refused", "request_id", c.id, "method", c.r.method, "code", why.Code, "status", body.Status)
 	}
 	g.answerProblem(c, body)
-}
-
-// peekLimits finds out how the limits stand that no step has asked about.
-func (g *Gateway) peekLimits(c *call) {
-	if c.hold == nil {
-		return
-	}
-	if c.rate.Limit == 0 {
-		c.rate = g.limiter.Peek(c.caller(), c.hold.Plan.Rates, c.arrived)
-	}
-	if c.hold.Plan.Quota > 0 {
-		c.quota = g.wallet.Peek(c.account(), c.hold.Plan.Quota)
-	}
 }
 
 func (g *Gateway) problemBody(c *call, e *problem.Error) problem.CallBody {
@@ -69,6 +51,7 @@ func (g *Gateway) answerProblem(c *call, body problem.CallBody) {
 	g.bound(w, lastOfBody)
 	w.Header().Set("X-Request-Id", c.id.String())
 	g.setLimits(c, w.Header())
+	c.eachCORSField(w.Header().Set)
 	eachProblemField(body, w.Header().Set)
 	problem.Write(w, body.Status, body)
 }
@@ -90,6 +73,7 @@ func (g *Gateway) answerProblemFast(c *call, body problem.CallBody) {
 	b := appendStatus(x.Out[:0], body.Status, http.StatusText(body.Status))
 	b = appendField(b, "X-Request-Id", appendID(c.scratch[:0], c.id))
 	b = g.appendLimits(b, c)
+	b = c.appendCORS(b)
 	eachProblemField(body, func(name, value string) { b = appendField(b, name, []byte(value)) })
 	b = append(b, "Content-Type: application/problem+json\r\nCache-Control: no-store\r\nDate: "...)
 	b = append(b, g.dates.at(c.started)...)

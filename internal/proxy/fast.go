@@ -11,35 +11,15 @@ import (
 	"time"
 
 	"tollgate/internal/identity"
+	"tollgate/internal/upstream"
 	"tollgate/internal/wire"
 )
 
-// ServeWire implements [wire.Handler].
-func (g *Gateway) ServeWire(x *wire.Exchange) bool {
-	if strings.HasPrefix(x.Request.Path, "/healthz") || strings.HasPrefix(x.Request.Path, "/readyz") || strings.HasPrefix(x.Request.Path, "/-/") {
-		return false // the gateway's own pages
-	}
-	c := g.calls.Get().(*call)
-	*c = call{id: newID(x.Arrived), ctx: context.Background(), started: x.Arrived, arrived: x.Arrived.Add(g.clock.Offset()), fast: x}
-	c.r = g.readWire(x)
-	if refused := g.decide(c); refused != nil {
-		g.refuse(c, refused)
-	} else {
-		g.serveFast(c)
-	}
-	*c = call{} // its strings point into the connection's buffer
-	g.calls.Put(c)
-	return true
-}
-
 // serveFast forwards a call that every step let pass, and meters it once.
 func (g *Gateway) serveFast(c *call) {
-	x := c.fast
-	until := c.started.Add(g.cfg.Timeout)
-	x.Until(until.Add(lastOfBody + slack))
-	c.out.in = uint64(len(x.Body))
-	x.Out = g.appendRequest(x.Out[:0], c)
-	l, err := g.exchange(c, until)
+	defer g.end(c)
+	c.out.in = uint64(len(c.fast.Body))
+	l, err := g.exchange(c)
 	if err != nil {
 		g.fail(c, err)
 		return
@@ -55,13 +35,13 @@ func (g *Gateway) fail(c *call, err error) {
 	}
 	c.out.ours = true
 	c.out.status, c.out.complete = e.Status(), true
-	_ = g.meter(c, g.clock.Real()) // logged and counted there; nothing is billed
+	_ = g.meter(c, g.Clock.Real()) // logged and counted there; nothing is billed
 	g.answerError(c, e, err)
 }
 
 // appendRequest writes the head that the upstream gets.
 func (g *Gateway) appendRequest(b []byte, c *call) []byte {
-	x, target := c.fast, c.target()
+	x, target := c.fast, c.url()
 	b = append(append(b, c.r.method...), ' ')
 	b = append(b, strings.TrimSuffix(target.EscapedPath(), "/")...)
 	if c.fast.Request.Encoded {
@@ -73,15 +53,19 @@ func (g *Gateway) appendRequest(b []byte, c *call) []byte {
 		b = append(append(b, '?'), c.r.query...)
 	}
 	b = append(append(append(b, " HTTP/1.1\r\nHost: "...), target.Host...), "\r\n"...)
+	plain := unitsPath(c.op) != "" // units are read from the answer, which must not be compressed
 	for i := range x.Request.Headers {
-		if h := &x.Request.Headers[i]; !strip(h.Name) {
+		if h := &x.Request.Headers[i]; !strip(h.Name) && !(plain && wire.Is(h.Name, "accept-encoding")) {
 			b = append(append(append(append(b, h.Name...), ": "...), h.Value...), "\r\n"...)
 		}
 	}
 	b = append(c.r.client.AppendTo(append(b, "X-Forwarded-For: "...)), "\r\nX-Forwarded-Host: "...)
 	b = append(append(b, c.r.host...), "\r\nX-Forwarded-Proto: http\r\nX-Request-Id: "...)
 	b = append(appendID(b, c.id), "\r\n"...)
-	if c.route.SignIdentity {
+	if plain {
+		b = append(b, "Accept-Encoding: identity\r\n"...)
+	}
+	if c.route.SignIdentity && c.key != nil {
 		b = append(append(append(b, identity.Header+": "...), g.identity(c)...), "\r\n"...)
 	}
 	if len(x.Body) > 0 || c.r.method == http.MethodPost || c.r.method == http.MethodPut || c.r.method == http.MethodPatch {
@@ -93,21 +77,47 @@ func (g *Gateway) appendRequest(b []byte, c *call) []byte {
 // repeatable are the methods that may be sent twice (RFC 9110, section 9.2.2).
 func repeatable(method string) bool { return method != http.MethodPost && method != http.MethodPatch }
 
-// exchange sends the request and reads the head of its answer. A connection
-// that the upstream had closed meanwhile is replaced, once, where repeating is safe.
-func (g *Gateway) exchange(c *call, until time.Time) (*wire.Link, error) {
-	up := g.links.to(c.target())
-	l, err := up.Get(c.ctx, !repeatable(c.r.method))
+// exchange sends the request and reads the head of its answer, again and
+// elsewhere as long as the upstream's policy says so.
+func (g *Gateway) exchange(c *call) (*wire.Link, error) {
+	first, _ := g.times(c)
+	for n := 1; ; n++ {
+		until := g.Clock.Real().Add(first)
+		c.fast.Until(until.Add(lastOfBody + slack))
+		c.fast.Out = g.appendRequest(c.fast.Out[:0], c)
+		l, trouble, err := g.try(c, until)
+		if err == nil && !transient(l.Response.Status) {
+			return l, nil
+		}
+		if !g.repeat(c, upstream.Attempt{Method: c.r.method, Whole: true, Number: n, Trouble: trouble}) {
+			return l, err
+		}
+		if l != nil {
+			l.Discard()
+		}
+	}
+}
+
+// try makes one attempt. A connection that the upstream had closed meanwhile is
+// no attempt: it is replaced, once, where repeating is safe.
+func (g *Gateway) try(c *call, until time.Time) (*wire.Link, upstream.Trouble, error) {
+	up := g.links.to(c.url())
+	dial, cancel := context.WithTimeout(c.ctx, c.route.How.Timeouts.Connect)
+	defer cancel()
+	l, err := up.Get(dial, !repeatable(c.r.method))
 	if err != nil {
-		return nil, err
+		return nil, upstream.NotReached, err
 	}
 	if err = g.ask(c, l, until); errors.Is(err, wire.ErrStale) && repeatable(c.r.method) {
-		if l, err = up.Fresh(c.ctx); err != nil {
-			return nil, err
+		if l, err = up.Fresh(dial); err != nil {
+			return nil, upstream.NotReached, err
 		}
 		err = g.ask(c, l, until)
 	}
-	return l, err
+	if err != nil {
+		return nil, upstream.NoAnswer, err
+	}
+	return l, upstream.Answered, nil
 }
 
 // maxInterim bounds interim answers, which an upstream could send for ever.
@@ -138,7 +148,7 @@ func (g *Gateway) ask(c *call, l *wire.Link, until time.Time) error {
 // in Out, for a repeat: the hint is written beside it.
 func (g *Gateway) passInterim(c *call, r *wire.Response) error {
 	request := len(c.fast.Out)
-	b := appendHead(c.fast.Out, r)
+	b := c.appendHead(c.fast.Out, r)
 	c.fast.Out = b[request:]
 	err := c.fast.FlushWith([]byte("\r\n"))
 	c.fast.Out = b[:request]
@@ -146,10 +156,10 @@ func (g *Gateway) passInterim(c *call, r *wire.Response) error {
 }
 
 // appendHead writes an upstream's status and headers, except what is ours to say.
-func appendHead(b []byte, r *wire.Response) []byte {
+func (c *call) appendHead(b []byte, r *wire.Response) []byte {
 	b = appendStatus(b, r.Status, r.Reason)
 	for i := range r.Headers {
-		if h := &r.Headers[i]; !isLimitHeader(h.Name) && !wire.Is(h.Name, "x-request-id") {
+		if h := &r.Headers[i]; !isLimitHeader(h.Name) && !wire.Is(h.Name, "x-request-id") && !c.isCORSHeader(h.Name) {
 			b = append(append(append(append(b, h.Name...), ": "...), h.Value...), "\r\n"...)
 		}
 	}
@@ -158,12 +168,14 @@ func appendHead(b []byte, r *wire.Response) []byte {
 
 // relay passes the answer on.
 func (g *Gateway) relay(c *call, l *wire.Link) {
-	now := g.clock.Real()
+	now := g.Clock.Real()
 	c.out.status, c.out.firstByte = l.Response.Status, now.Sub(c.started)
 	x, r := c.fast, &l.Response
-	b := appendHead(x.Out[:0], r)
+	c.readUnitsHeader(r)
+	b := c.appendHead(x.Out[:0], r)
 	b = append(appendID(append(b, "X-Request-Id: "...), c.id), "\r\n"...)
 	b = g.appendLimits(b, c)
+	b = c.appendCORS(b)
 	if !r.Dated {
 		b = append(append(append(b, "Date: "...), g.dates.at(now)...), "\r\n"...)
 	}
@@ -188,8 +200,21 @@ func (g *Gateway) relay(c *call, l *wire.Link) {
 }
 
 // finish meters the call and then sends what is left of its answer.
+func (c *call) readUnitsHeader(r *wire.Response) {
+	name := unitsHeader(c.op)
+	if name == "" {
+		return
+	}
+	for i := range r.Headers {
+		if strings.EqualFold(r.Headers[i].Name, name) {
+			c.out.count(r.Headers[i].Value)
+		}
+	}
+}
+
 func (g *Gateway) finish(c *call, now time.Time) error {
 	c.out.complete = true
+	c.readUnits()
 	if err := g.meter(c, now); err != nil {
 		return err // unrecorded: the client must not get the whole answer
 	}
@@ -200,12 +225,12 @@ func (g *Gateway) finish(c *call, now time.Time) error {
 // not passed on to its end.
 func (g *Gateway) settle(c *call, l *wire.Link, err error) {
 	if err == nil {
-		l.Put(g.clock.Real())
+		l.Put(g.Clock.Real())
 		return
 	}
 	l.Discard()
 	c.fast.Keep = false // the client sees that its answer ends too early
-	_ = g.meter(c, g.clock.Real())
+	_ = g.meter(c, g.Clock.Real())
 }
 
 // relayLength passes on a body whose length is known.
@@ -215,8 +240,10 @@ func (g *Gateway) relayLength(c *call, l *wire.Link, now time.Time) error {
 		part = part[:min(int64(len(part)), left)]
 		left -= int64(len(part))
 		c.out.bytes += uint64(len(part))
+		c.keepForUnits(part)
 		if left == 0 {
 			c.out.complete = true
+			c.readUnits()
 			if err := g.meter(c, now); err != nil {
 				return err
 			}
@@ -231,7 +258,7 @@ func (g *Gateway) relayLength(c *call, l *wire.Link, now time.Time) error {
 		if err := g.more(c, l); err != nil {
 			return err
 		}
-		now = g.clock.Real()
+		now = g.Clock.Real()
 	}
 }
 
@@ -256,6 +283,7 @@ func (c *call) send(part []byte) error {
 
 // more reads more of the upstream's body; its end is too early.
 func (g *Gateway) more(c *call, l *wire.Link) error {
+	g.pause(c, l)
 	err := l.More()
 	if err == nil {
 		return nil
@@ -265,6 +293,15 @@ func (g *Gateway) more(c *call, l *wire.Link) error {
 		err = io.ErrUnexpectedEOF
 	}
 	return err
+}
+
+// pause gives the upstream anew as long as it may pause in its answer, and the
+// client a little longer to take what comes.
+func (g *Gateway) pause(c *call, l *wire.Link) {
+	_, pause := g.times(c)
+	until := g.Clock.Real().Add(pause)
+	l.Until(until)
+	c.fast.Until(until.Add(lastOfBody + slack))
 }
 
 // relayChunks passes on a body whose end is said by its framing, or by the end
@@ -284,6 +321,7 @@ func (g *Gateway) relayChunks(c *call, l *wire.Link) error {
 				return err
 			}
 		}
+		g.pause(c, l)
 		if err := l.More(); err != nil {
 			if errors.Is(err, io.EOF) && !l.Response.Chunked { // ended by the connection
 				l.Response.Close = true
@@ -322,6 +360,7 @@ func (c *call) appendChunk(data []byte) {
 		return
 	}
 	c.out.bytes += uint64(len(data))
+	c.keepForUnits(data)
 	x := c.fast
 	x.Out = append(strconv.AppendInt(x.Out, int64(len(data)), 16), "\r\n"...)
 	x.Out = append(append(x.Out, data...), "\r\n"...)
@@ -337,7 +376,7 @@ func (g *Gateway) finishChunks(c *call, l *wire.Link) error {
 		}
 	}
 	x.Out = append(x.Out, "\r\n"...)
-	return g.finish(c, g.clock.Real())
+	return g.finish(c, g.Clock.Real())
 }
 
 // trailerPasses reports whether a trailer field may follow a body: none that

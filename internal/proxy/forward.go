@@ -14,32 +14,31 @@ import (
 
 	"tollgate/internal/identity"
 	"tollgate/internal/problem"
+	"tollgate/internal/upstream"
+	"tollgate/internal/wire"
 )
 
 type callKey struct{}
 
-// exchange is a call as net/http serves it.
-type exchange struct {
-	w    http.ResponseWriter
-	r    *http.Request
-	body *countingBody
+func (g *Gateway) newTransport() *http.Transport {
+	return &http.Transport{
+		DialContext:            g.cfg.Upstreams.Dialer().DialContext,
+		Proxy:                  nil,
+		DisableCompression:     true, // answers pass as they are
+		MaxIdleConns:           1024,
+		MaxIdleConnsPerHost:    256,
+		IdleConnTimeout:        90 * time.Second,
+		TLSHandshakeTimeout:    5 * time.Second,
+		MaxResponseHeaderBytes: wire.MaxAnswerHead,
+		ForceAttemptHTTP2:      true,
+	}
 }
 
 // newForwarder makes the proxy. Rewrite, not Director: with Director a client's
 // Connection header could delete what we set.
 func (g *Gateway) newForwarder() *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
-		Transport: &http.Transport{
-			DialContext:           g.cfg.Upstreams.Dialer().DialContext,
-			Proxy:                 nil,
-			DisableCompression:    true, // answers pass as they are
-			MaxIdleConns:          1024,
-			MaxIdleConnsPerHost:   256,
-			IdleConnTimeout:       90 * time.Second,
-			TLSHandshakeTimeout:   5 * time.Second,
-			ResponseHeaderTimeout: g.cfg.Timeout,
-			ForceAttemptHTTP2:     true,
-		},
+		Transport:      repeating{g},
 		Rewrite:        g.rewrite,
 		ModifyResponse: g.onResponse,
 		ErrorHandler:   g.onError,
@@ -51,23 +50,52 @@ func (g *Gateway) newForwarder() *httputil.ReverseProxy {
 // serveStandard forwards a call that every step let pass, and meters it once.
 func (g *Gateway) serveStandard(c *call) {
 	w, r := c.std.w, c.std.r
-	ctx, cancel := context.WithTimeout(c.ctx, g.cfg.Timeout)
-	defer cancel()
-	w.Header().Del("X-Request-Id")       // set with the answer: an early hint would clear it
-	g.bound(w, g.cfg.Timeout+lastOfBody) // later than the timeout, which must not look like a client that left
+	ctx, cancel := context.WithCancelCause(c.ctx)
+	defer cancel(nil)
+	first, pause := g.times(c)
+	late := time.AfterFunc(first, func() { cancel(context.DeadlineExceeded) })
+	defer late.Stop()
+	c.std.keep = func() { // each part of an answer begins the pause anew
+		late.Reset(pause)
+		g.bound(w, pause+lastOfBody)
+	}
+	w.Header().Del("X-Request-Id") // set with the answer: an early hint would clear it
+	g.bound(w, first+lastOfBody)   // later than the timeout, which must not look like a client that left
 	c.std.body = &countingBody{ReadCloser: r.Body}
 	out := r.WithContext(context.WithValue(ctx, callKey{}, c))
 	if r.Body != nil && r.Body != http.NoBody {
 		out.Body = c.std.body
 	}
+	if c.r.upgrade != "" {
+		c.std.keep = func() { late.Stop() } // a socket may be silent for as long as it likes
+		g.sockets.add(c, func() { cancel(nil) })
+		defer g.sockets.remove(c)
+	}
+	defer g.end(c)
 	// An aborted answer panics with http.ErrAbortHandler: it was forwarded all the same.
 	defer func() { _ = g.meterStandard(c) }() // logged and counted there
 	g.forward.ServeHTTP(w, out)
 }
 
+// times are how long the upstream may take to begin its answer, and how long it
+// may pause in it.
+func (g *Gateway) times(c *call) (first, pause time.Duration) {
+	t := &c.route.How.Timeouts
+	pause = g.cfg.Timeout
+	first = pause
+	if t.Call > 0 {
+		first, pause = t.Call, t.Call
+	}
+	if t.FirstByte > 0 {
+		first = t.FirstByte
+	}
+	return first, pause
+}
+
 func (g *Gateway) meterStandard(c *call) error {
 	c.out.in = c.std.body.n.Load()
-	return g.meter(c, g.clock.Real())
+	c.readUnits()
+	return g.meter(c, g.Clock.Real())
 }
 
 // slack is how much longer a client may take to read an answer than to send its body.
@@ -76,94 +104,129 @@ const slack = 5 * time.Second
 // bound gives a client d from now to send its body, and a little longer to take
 // the answer: the server reads what is left of a body before it answers.
 func (g *Gateway) bound(w http.ResponseWriter, d time.Duration) {
-	c, until := http.NewResponseController(w), g.clock.Real().Add(d)
+	c, until := http.NewResponseController(w), g.Clock.Real().Add(d)
 	_ = errors.Join(c.SetReadDeadline(until), c.SetWriteDeadline(until.Add(slack))) // a connection that is gone needs none
 }
 
 func (g *Gateway) rewrite(p *httputil.ProxyRequest) {
 	c := p.In.Context().Value(callKey{}).(*call)
-	target := c.target()
 	cleanHeaders(p.Out.Header)
-	p.Out.URL = &url.URL{Scheme: target.Scheme, Host: target.Host, Path: strings.TrimSuffix(target.Path, "/") + c.within, RawQuery: p.In.URL.RawQuery}
-	p.Out.Host = target.Host
-	p.Out.Header.Set("X-Forwarded-For", c.r.client.String())
-	p.Out.Header.Set("X-Forwarded-Host", p.In.Host)
-	p.Out.Header.Set("X-Forwarded-Proto", "http")
-	p.Out.Header.Set("X-Request-Id", c.id.String())
-	if c.route.SignIdentity {
-		p.Out.Header.Set(identity.Header, g.identity(c))
+	c.aim(p.Out)
+	h := p.Out.Header
+	h.Set("X-Forwarded-For", c.r.client.String())
+	h.Set("X-Forwarded-Host", p.In.Host)
+	h.Set("X-Forwarded-Proto", "http")
+	h.Set("X-Request-Id", c.id.String())
+	if c.r.upgrade != "" { // checked: to WebSocket
+		h.Set("Connection", "Upgrade")
+		h.Set("Upgrade", "websocket")
+	}
+	if unitsPath(c.op) != "" {
+		h.Set("Accept-Encoding", "identity")
+	}
+	if c.route.SignIdentity && c.key != nil {
+		h.Set(identity.Header, g.identity(c))
 	}
 }
 
-// target is where a call goes.
-func (c *call) target() *url.URL {
-	if c.test() {
-		return c.route.Test // there is one: checkMode has looked
-	}
-	return c.route.Live
+// aim sends r to the call's target.
+func (c *call) aim(r *http.Request) {
+	target := c.url()
+	r.URL = &url.URL{Scheme: target.Scheme, Host: target.Host, Path: strings.TrimSuffix(target.Path, "/") + c.within, RawQuery: c.r.query}
+	r.Host = target.Host
 }
 
 // identity is the signed statement of who calls.
 func (g *Gateway) identity(c *call) string {
 	return identity.Sign(g.cfg.IdentitySecret, identity.Caller{
-		Organization: c.key.Org, Application: c.key.Application, Subscription: c.hold.ID, Key: c.key.ID, Mode: string(c.key.Mode),
+		Organization: c.key.Org, Application: c.key.Application, Subscription: c.hold.ID, Key: c.key.ID, Mode: string(c.key.Mode()),
 	}, c.started)
 }
 
-// cleanHeaders removes what a client may not tell an upstream: keys, protocol
-// switches, and every spelling of identity and forwarding headers.
-func cleanHeaders(h http.Header) {
-	for name := range h {
-		if strip(name) {
-			delete(h, name)
+// repeating sends a request again, perhaps to another target, where that is safe.
+type repeating struct{ g *Gateway }
+
+// RoundTrip implements http.RoundTripper.
+func (r repeating) RoundTrip(req *http.Request) (*http.Response, error) {
+	c := req.Context().Value(callKey{}).(*call)
+	for n := 1; ; n++ {
+		resp, err := r.g.transport.RoundTrip(req)
+		if err == nil && !transient(resp.StatusCode) {
+			return resp, nil
 		}
+		if c.ctx.Err() != nil || req.Context().Err() != nil || !r.g.again(c, req, resp, n) {
+			return resp, err
+		}
+		c.aim(req)
 	}
 }
 
-// strip reports whether a client's header stays here. Names are compared in
-// canonical form: lower case, with every separator as a dash.
-func strip(name string) bool {
-	var buf [32]byte // longer than every reserved name
-	n := min(len(name), len(buf))
-	for i := range n {
-		switch b := name[i]; {
-		case b == '_' || b == '.':
-			buf[i] = '-'
-		case b >= 'A' && b <= 'Z':
-			buf[i] = b + 'a' - 'A'
-		default:
-			buf[i] = b
-		}
+// again reports whether to repeat, after the wait that is due.
+func (g *Gateway) again(c *call, req *http.Request, resp *http.Response, n int) bool {
+	attempt := upstream.Attempt{Method: req.Method, Whole: req.Body == nil || req.Body == http.NoBody, Number: n, Trouble: upstream.NoAnswer}
+	if resp != nil {
+		attempt.Trouble = upstream.Answered
 	}
-	return reserved(buf[:n]) || reservedPrefix(buf[:n])
+	if !g.repeat(c, attempt) {
+		return false
+	}
+	if resp != nil {
+		_ = resp.Body.Close()
+	}
+	return true
 }
 
-func reserved(canonical []byte) bool {
-	switch string(canonical) {
-	case "authorization", "x-api-key", "upgrade", "connection", "http2-settings", "proxy-authorization",
-		"forwarded", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip", "x-request-id",
-		"x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url":
+// transient are the statuses that another try may mend.
+func transient(status int) bool {
+	return status == http.StatusBadGateway || status == http.StatusServiceUnavailable || status == http.StatusGatewayTimeout
+}
+
+// repeat reports whether a call that failed is sent again; it waits, and picks
+// the next target.
+func (g *Gateway) repeat(c *call, a upstream.Attempt) bool {
+	wait, ok := c.group.Retry(a)
+	if !ok {
+		return false
+	}
+	failed, now := c.target.Member, g.Clock.Real()
+	next, ok := c.group.Pick(now, failed)
+	if !ok {
+		return false
+	}
+	g.report(c, upstream.Failure, now)
+	c.target = next
+	g.metrics.repeated.Inc()
+	select {
+	case <-time.After(wait):
 		return true
+	case <-c.ctx.Done():
+		return false
 	}
-	return false
-}
-
-func reservedPrefix(canonical []byte) bool {
-	for _, prefix := range [...]string{"tollgate-", "x-tollgate-", "x-consumer-", "x-credential-", "x-forwarded-"} {
-		if len(canonical) >= len(prefix) && string(canonical[:len(prefix)]) == prefix {
-			return true
-		}
-	}
-	return false
 }
 
 // onResponse runs when the upstream's headers are there.
 func (g *Gateway) onResponse(resp *http.Response) error {
 	c := resp.Request.Context().Value(callKey{}).(*call)
+	c.std.keep()
 	c.out.status = resp.StatusCode
-	c.out.firstByte = g.clock.Real().Sub(c.started)
+	c.out.firstByte = g.Clock.Real().Sub(c.started)
+	if name := unitsHeader(c.op); name != "" {
+		c.out.count(resp.Header.Get(name))
+	}
 	g.setLimits(c, resp.Header)
 	resp.Header.Set("X-Request-Id", c.id.String())
+	if len(c.route.CORS.Origins) > 0 {
+		for name := range resp.Header {
+			if c.isCORSHeader(name) {
+				resp.Header.Del(name)
+			}
+		}
+		c.eachCORSField(resp.Header.Set)
+	}
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		c.out.complete = true
+		return g.meterStandard(c) // a connection is one call
+	}
 	done := func() error {
 		c.out.complete = true
 		return g.meterStandard(c)
@@ -171,7 +234,10 @@ func (g *Gateway) onResponse(resp *http.Response) error {
 	if resp.Body == http.NoBody || resp.ContentLength == 0 || c.r.method == http.MethodHead {
 		return done()
 	}
-	resp.Body = &meteredBody{body: resp.Body, left: resp.ContentLength, done: done, out: &c.out, client: c.ctx}
+	resp.Body = &meteredBody{body: resp.Body, left: resp.ContentLength, done: done, out: &c.out, client: c.ctx, keep: func(part []byte) {
+		c.std.keep()
+		c.keepForUnits(part)
+	}}
 	return nil
 }
 
@@ -182,10 +248,12 @@ func (g *Gateway) onError(_ http.ResponseWriter, r *http.Request, err error) {
 	var netErr net.Error
 	switch {
 	case c.std.body.failed.Load():
+		c.out.fault = true
 		g.answerError(c, problem.New("bad-request", "The request's body could not be read to its end: it does not match its declared length or encoding."), err)
 	case c.ctx.Err() != nil:
+		c.out.fault = true
 		c.out.status, c.out.ours = statusGone, true // nobody is there to read an answer
-	case errors.Is(err, context.DeadlineExceeded) || (errors.As(err, &netErr) && netErr.Timeout()):
+	case errors.Is(context.Cause(r.Context()), context.DeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) || (errors.As(err, &netErr) && netErr.Timeout()):
 		g.answerError(c, errTimeout, err)
 	default:
 		g.answerError(c, errUnreachable, err)
@@ -198,13 +266,14 @@ const statusGone = 499
 var (
 	errTimeout     = problem.New("upstream-timeout", "The API behind this gateway took too long to answer. The call is not billed.")
 	errUnreachable = problem.New("upstream-unreachable", "The API behind this gateway did not answer. The call is not billed; please try again.")
+	errAtRest      = problem.New("upstream-unavailable", "The API behind this gateway has failed most calls lately and is given a rest. The call was not counted; try again shortly.")
 )
 
 // answerError answers a call that the upstream did not answer.
 func (g *Gateway) answerError(c *call, e *problem.Error, cause error) {
 	c.out.status, c.out.ours, c.out.complete = e.Status(), true, true
 	if g.sampled.take(c.started) {
-		g.logger.Warn("call not answered by the upstream", "request_id", c.id, "api", c.route.API, "code", e.Code, "error", cause)
+		g.Logger.Warn("call not answered by the upstream", "request_id", c.id, "api", c.route.API, "code", e.Code, "error", cause)
 	}
 	g.answerProblem(c, g.problemBody(c, e))
 }

@@ -15,7 +15,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tollgate/internal/clock"
@@ -23,49 +22,36 @@ import (
 	"tollgate/internal/metering"
 	"tollgate/internal/metering/spool"
 	"tollgate/internal/outbound"
-	"tollgate/internal/problem"
 	"tollgate/internal/quota"
 	"tollgate/internal/quota/lease"
 	"tollgate/internal/quota/memory"
 	"tollgate/internal/snapshot"
-	"tollgate/internal/subscriptions/period"
 	"tollgate/internal/wire"
 )
 
 // Config is what the request path needs to know beyond the view.
 type Config struct {
-	PortalURL      string // where problem types and plans have their pages
-	Pepper         []byte // for key hashes
-	IdentitySecret []byte // signs the caller for upstreams that ask for it
-	Timeout        time.Duration
+	PortalURL      string        // where problem types and plans have their pages
+	Pepper         []byte        // for key hashes
+	IdentitySecret []byte        // signs the caller for upstreams that ask for it
+	Timeout        time.Duration // for an answer to begin, and for each pause in it
 	Upstreams      *outbound.Guard
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
 }
 
-// Gateway serves calls.
-type Gateway struct {
-	cfg      Config
-	clock    *clock.Clock
-	views    *snapshot.Holder
-	hasher   *token.Hasher
-	limiter  *memory.Limiter
-	wallet   *lease.Wallet
-	spool    *spool.Spool
-	refusals *metering.Refusals
-	logger   *slog.Logger
-	sampled  sampler // of refusals, for the log
-	forward  *httputil.ReverseProxy
-	links    *links
-	calls    sync.Pool // of *call, for ServeWire
-	metrics  metrics
-	dates    dates
+// Limiter decides on rates and on calls under way: [memory.Counters] for this
+// gateway alone, [shared.Limiter] for several together.
+type Limiter interface {
+	Decide(ctx context.Context, set *quota.Set, who *quota.Subject, cost int64, now time.Time) quota.Decision
+	Peek(into []quota.Status, set *quota.Set, who *quota.Subject, now time.Time) []quota.Status
 }
 
 // Parts are what a Gateway is made of.
 type Parts struct {
 	Clock    *clock.Clock
 	Views    *snapshot.Holder
-	Limiter  *memory.Limiter
+	Limiter  Limiter
+	Failures *memory.Failures // of keys, by address
 	Wallet   *lease.Wallet
 	Spool    *spool.Spool
 	Refusals *metering.Refusals
@@ -74,68 +60,57 @@ type Parts struct {
 	Watch    *wire.Watch
 }
 
+// Gateway serves calls.
+type Gateway struct {
+	Parts
+	cfg       Config
+	hasher    *token.Hasher
+	sampled   sampler // of refusals, for the log
+	transport *http.Transport
+	forward   *httputil.ReverseProxy
+	links     *links
+	sockets   sockets
+	calls     sync.Pool // of *call, for ServeWire
+	metrics   metrics
+	dates     dates
+}
+
 // New assembles the request path.
 func New(cfg Config, p Parts) *Gateway {
 	g := &Gateway{
-		cfg: cfg, clock: p.Clock, views: p.Views, hasher: token.NewHasher(cfg.Pepper), limiter: p.Limiter, wallet: p.Wallet, spool: p.Spool,
-		refusals: p.Refusals, logger: p.Logger, metrics: newMetrics(p.Registry),
+		Parts: p, cfg: cfg, hasher: token.NewHasher(cfg.Pepper), metrics: newMetrics(p.Registry),
 		calls: sync.Pool{New: func() any { return &call{} }},
 	}
+	g.transport = g.newTransport()
 	g.forward = g.newForwarder()
 	g.links = newLinks(cfg.Upstreams, p.Watch, p.Clock.Real)
 	return g
 }
 
-// call is one request on its way.
-type call struct {
-	id       uuid.UUID
-	ctx      context.Context
-	r        request
-	view     *snapshot.View
-	started  time.Time // real time, for durations
-	arrived  time.Time // business time, for limits and usage
-	path     string    // canonical, decoded
-	route    *snapshot.Route
-	within   string // path within the version
-	key      *snapshot.Key
-	hold     *snapshot.Hold
-	period   period.Period // of the subscription
-	op       *snapshot.Operation
-	rate     quota.Status
-	quota    quota.Status
-	lease    int64
-	reserved bool
-	out      answer
-	scratch  [96]byte // for header values
+// Transport reaches upstreams under the gateway's guard, for health checks.
+func (g *Gateway) Transport() http.RoundTripper { return g.transport }
 
-	std  *exchange      // where net/http serves the call
-	fast *wire.Exchange // where wire does
-}
-
-// request is what the pipeline reads of a request, whichever server read it.
-type request struct {
-	method string
-	host   string
-	path   string // as sent, escaped
-	query  string // as sent
-	keys   presented
-	client netip.Addr
-}
-
-func (c *call) test() bool { return c.key != nil && c.key.Mode == "test" }
+// Rest closes connections to upstreams that nobody has used for long. Call it
+// now and then.
+func (g *Gateway) Rest() { g.links.rest() }
 
 // pipeline is what happens to a call, in order. Each step may refuse it; what
-// later steps refuse has consumed nothing.
+// later steps refuse has consumed nothing. A new policy is a new line.
 var pipeline = [...]func(*Gateway, *call) *refusal{
 	(*Gateway).readView,         // one view decides the whole call
 	(*Gateway).checkForm,        // one canonical path is decided on and forwarded
 	(*Gateway).findRoute,        // which API version; before the key, so that a wrong address says so
+	(*Gateway).checkOrigin,      // a browser's preflight carries no key
 	(*Gateway).authenticate,     // who calls; the checksum is looked at before any lookup
+	(*Gateway).checkAddress,     // from where the key may be used
 	(*Gateway).findSubscription, // may they call it
 	(*Gateway).checkPayment,     // have they paid
 	(*Gateway).checkMode,        // test calls only where there is something to try
 	(*Gateway).findOperation,    // after the subscription: operations are not listed to strangers
+	(*Gateway).checkScope,       // what the key may call
+	(*Gateway).checkUpgrade,     // to WebSocket alone, where the API says so
 	(*Gateway).reserveRecord,    // no call is forwarded that could not be metered
+	(*Gateway).pickTarget,       // before anything is spent: an upstream at rest is not called
 	(*Gateway).spendQuota,       // given back when the rate limit refuses
 	(*Gateway).takeRate,         // last, because it cannot be given back
 }
@@ -152,9 +127,9 @@ func (g *Gateway) decide(c *call) *refusal {
 
 // ServeHTTP implements http.Handler.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	started := g.clock.Real()
-	c := &call{id: newID(started), ctx: r.Context(), started: started, arrived: started.Add(g.clock.Offset()), std: &exchange{w: w, r: r}}
-	c.r = g.readStandard(r)
+	started := g.Clock.Real()
+	c := &call{id: newID(started), ctx: r.Context(), started: started, arrived: started.Add(g.Clock.Offset()), std: &exchange{w: w, r: r}}
+	g.readStandard(c, r)
 	w.Header().Set("X-Request-Id", c.id.String())
 	if refused := g.decide(c); refused != nil {
 		g.refuse(c, refused)
@@ -163,13 +138,20 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.serveStandard(c)
 }
 
-// refusal is why a call was not forwarded.
-type refusal struct {
-	*problem.Error
-	status *quota.Status // the limit that refused, if one did
-	policy string
-}
-
-func refuse(code, format string, args ...any) *refusal {
-	return &refusal{Error: problem.New(code, format, args...)}
+// ServeWire implements [wire.Handler].
+func (g *Gateway) ServeWire(x *wire.Exchange) bool {
+	if Own(x.Request.Path) {
+		return false
+	}
+	c := g.calls.Get().(*call)
+	*c = call{id: newID(x.Arrived), ctx: context.Background(), started: x.Arrived, arrived: x.Arrived.Add(g.Clock.Offset()), fast: x}
+	g.readWire(c, x)
+	if refused := g.decide(c); refused != nil {
+		g.refuse(c, refused)
+	} else {
+		g.serveFast(c)
+	}
+	*c = call{} // its strings point into the connection's buffer
+	g.calls.Put(c)
+	return true
 }

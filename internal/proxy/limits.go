@@ -1,17 +1,147 @@
 package proxy
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
 
+	"tollgate/internal/problem"
 	"tollgate/internal/quota"
+	"tollgate/internal/quota/lease"
+	"tollgate/internal/snapshot"
+	"tollgate/internal/upstream"
 	"tollgate/internal/wire"
 )
 
+var errFailedKeys = problem.New("too-many-failed-keys", "Too many calls with wrong keys came from this address. Correct the key and wait a moment.")
+
+// prepareLimits finds out which limits a call meets, and as whose.
+func (g *Gateway) prepareLimits(c *call) {
+	c.set = c.hold.Set(c.arrived)
+	c.who = quota.Subject{
+		Subscription: c.hold.ID, Product: c.hold.Product, Operation: c.op.ID, Name: c.op.LimitName(), IP: c.r.client, Test: c.test(), Zone: c.hold.Zone(),
+	}
+	c.who.Organization, c.who.Key = c.caller()
+	if c.set.Adapts() {
+		h := c.group.Health(c.started)
+		c.who.Health = quota.Health{Errors: int64(h.Errors), Latency: h.FirstByte}
+	}
+	if c.hold.Anonymous() {
+		return
+	}
+	if c.plan = c.hold.Quota(c.arrived); c.plan.Calls > 0 {
+		c.period = c.hold.QuotaPeriod(c.arrived)
+	}
+}
+
+func (g *Gateway) spendQuota(c *call) *refusal {
+	if c.plan.Calls == 0 || c.test() {
+		return nil
+	}
+	var out lease.Outcome
+	c.lease, c.quota, out = g.Wallet.Spend(c.ctx, c.account(), lease.Quota{Calls: c.plan.Calls, Hard: c.plan.Hard})
+	if out == lease.Spent || !c.plan.Hard {
+		return nil
+	}
+	st := c.quota
+	policy := fmt.Sprintf("%d calls per %s", c.plan.Calls, quotaWindow(c.plan))
+	if out == lease.Unavailable {
+		st.Reset = c.arrived.Add(2 * time.Second)
+		return &refusal{Error: problem.New("quota-unavailable", "The gateway could not confirm that quota is left. The call was not counted; try again shortly."), status: &st, policy: policy}
+	}
+	return &refusal{Error: problem.New("quota-exceeded", "The plan %s includes %s, and they are used up until %s. See %s.",
+		c.hold.Subscription.Plan, policy, st.Reset.Format("2 January 2006 15:04 UTC"), g.planURL(c)), status: &st, policy: policy}
+}
+
+func quotaWindow(q snapshot.Quota) string {
+	if q.CalendarMonth {
+		return "calendar month"
+	}
+	return "billing period"
+}
+
+func (g *Gateway) takeRate(c *call) *refusal {
+	c.rate = g.Limiter.Decide(c.ctx, c.set, &c.who, int64(c.op.Weight), c.arrived)
+	if c.rate.OK {
+		if r := c.rate.Rule; r != nil && r.Adapts() {
+			g.metrics.inForce(c)
+		}
+		return nil
+	}
+	return g.overRate(c)
+}
+
+// overRate says which limit refused the call.
+func (g *Gateway) overRate(c *call) *refusal {
+	d, st := &c.rate, c.rate.Status
+	if d.Rule.Concurrent {
+		policy := fmt.Sprintf("%d calls at once", st.Limit)
+		return &refusal{Error: problem.New("concurrency-limit-exceeded", "The plan %s allows %s. Wait for one to end.", c.hold.Subscription.Plan, policy), status: &st, policy: policy}
+	}
+	policy := fmt.Sprintf("%d calls per %s", st.Limit, windowName(st.Window))
+	if d.Rule.Operation != "" {
+		policy += " of " + d.Rule.Operation
+	}
+	if d.Never {
+		return &refusal{Error: problem.New("rate-limit-exceeded", "This call counts as %d, and the plan %s allows %s.", c.op.Weight, c.hold.Subscription.Plan, policy), status: &st, policy: policy}
+	}
+	return &refusal{Error: problem.New("rate-limit-exceeded", "The plan %s allows %s. Wait %d seconds, or see %s for a larger plan.",
+		c.hold.Subscription.Plan, policy, st.RetryAfter(c.arrived), g.planURL(c)), status: &st, policy: policy}
+}
+
+func (g *Gateway) planURL(c *call) string { return g.cfg.PortalURL + "/pricing/" + c.hold.ProductSlug }
+
+func windowName(w time.Duration) string {
+	switch w {
+	case 0:
+		return "concurrent"
+	case time.Second:
+		return "second"
+	case time.Minute:
+		return "minute"
+	case time.Hour:
+		return "hour"
+	case 24 * time.Hour:
+		return "day"
+	}
+	return w.String()
+}
+
+// undo gives back what a refused call has taken so far.
+func (g *Gateway) undo(c *call) {
+	if c.reserved {
+		g.Spool.Release()
+	}
+	if c.lease != 0 {
+		g.Wallet.Return(c.account(), c.lease)
+	}
+	if c.target.Member != nil {
+		c.group.Report(c.target, upstream.ClientFault, 0, c.started)
+	}
+}
+
+// peekLimits finds out how the limits stand that no step has asked about.
+func (g *Gateway) peekLimits(c *call) {
+	if c.set == nil {
+		return
+	}
+	if c.plan.Calls > 0 {
+		c.quota = g.Wallet.Peek(c.account(), c.plan.Calls)
+	}
+	if c.rate.Rule != nil {
+		return
+	}
+	for i, st := range g.Limiter.Peek(nil, c.set, &c.who, c.arrived) {
+		if i == 0 || st.Remaining < c.rate.Status.Remaining {
+			c.rate.Status = st
+		}
+	}
+}
+
 // limitHeaders are ours to set: an upstream's own would mislead. In lower case.
 var limitHeaders = [...]string{
-	"x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "x-quota-limit", "x-quota-remaining", "x-quota-reset",
+	"x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "x-ratelimit-cost", "x-quota-limit", "x-quota-remaining", "x-quota-reset",
 	"ratelimit", "ratelimit-policy", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset",
 }
 
@@ -43,55 +173,59 @@ func (g *Gateway) appendLimits(b []byte, c *call) []byte {
 
 // eachLimitField says how the limits stand: the widely used X- headers, with
 // reset in seconds since the epoch, and the structured fields of the IETF draft
-// (draft-ietf-httpapi-ratelimit-headers), with reset in seconds from now. Values
-// are good until the next one.
+// (draft-ietf-httpapi-ratelimit-headers), with reset in seconds from now. What
+// the call cost is said where it is not one. Values are good until the next one.
 func (g *Gateway) eachLimitField(c *call, set func(name string, value []byte)) {
-	if c.hold == nil {
-		return
-	}
 	b := c.scratch[:0]
 	number := func(name string, n int64) { set(name, strconv.AppendInt(b, n, 10)) }
-	if st := c.rate; st.Limit > 0 {
-		number("X-RateLimit-Limit", st.Limit)
-		number("X-RateLimit-Remaining", st.Remaining)
-		number("X-RateLimit-Reset", st.Reset.Unix())
+	rate, plan := &c.rate.Status, &c.quota
+	if rate.Limit > 0 {
+		number("X-RateLimit-Limit", rate.Limit)
+		number("X-RateLimit-Remaining", rate.Remaining)
+		number("X-RateLimit-Reset", rate.Reset.Unix())
 	}
-	if st := c.quota; st.Limit > 0 {
-		number("X-Quota-Limit", st.Limit)
-		number("X-Quota-Remaining", st.Remaining)
-		number("X-Quota-Reset", st.Reset.Unix())
+	if plan.Limit > 0 {
+		number("X-Quota-Limit", plan.Limit)
+		number("X-Quota-Remaining", plan.Remaining)
+		number("X-Quota-Reset", plan.Reset.Unix())
 	}
-	if c.rate.Limit > 0 || c.quota.Limit > 0 {
+	if rate.Limit > 0 || plan.Limit > 0 {
 		set("RateLimit-Policy", c.appendEach(b, appendPolicy))
 		set("RateLimit", c.appendEach(b, appendState))
+	}
+	if c.op != nil && c.op.Weight > 1 && c.target.Member != nil {
+		number("X-RateLimit-Cost", int64(c.op.Weight))
 	}
 }
 
 // appendEach writes a list with one member for each kind of limit.
-func (c *call) appendEach(b []byte, member func([]byte, *call, string, quota.Status) []byte) []byte {
-	if c.rate.Limit > 0 {
-		b = member(b, c, windowName(c.rate.Window), c.rate)
+func (c *call) appendEach(b []byte, member func([]byte, *call, string, *quota.Status) []byte) []byte {
+	if c.rate.Status.Limit > 0 {
+		b = member(b, c, windowName(c.rate.Status.Window), &c.rate.Status)
 	}
 	if c.quota.Limit > 0 {
 		if len(b) > 0 {
 			b = append(b, ", "...)
 		}
-		b = member(b, c, "period", c.quota)
+		b = member(b, c, "period", &c.quota)
 	}
 	return b
 }
 
-func appendPolicy(b []byte, c *call, name string, st quota.Status) []byte {
+func appendPolicy(b []byte, c *call, name string, st *quota.Status) []byte {
+	b = append(append(append(b, '"'), name...), `";q=`...)
+	b = strconv.AppendInt(b, st.Limit, 10)
 	window := st.Window
-	if window == 0 {
+	if st == &c.quota {
 		window = c.period.End.Sub(c.period.Start)
 	}
-	b = append(append(append(b, '"'), name...), `";q=`...)
-	b = append(strconv.AppendInt(b, st.Limit, 10), ";w="...)
-	return strconv.AppendInt(b, int64(window/time.Second), 10)
+	if window == 0 {
+		return b
+	}
+	return strconv.AppendInt(append(b, ";w="...), int64(window/time.Second), 10)
 }
 
-func appendState(b []byte, c *call, name string, st quota.Status) []byte {
+func appendState(b []byte, c *call, name string, st *quota.Status) []byte {
 	b = append(append(append(b, '"'), name...), `";r=`...)
 	b = append(strconv.AppendInt(b, st.Remaining, 10), ";t="...)
 	return strconv.AppendInt(b, st.RetryAfter(c.arrived), 10)

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
+	"maps"
 	"net"
 	"net/url"
 	"sync"
@@ -20,39 +21,30 @@ type links struct {
 	now    func() time.Time
 
 	mu    sync.Mutex
-	known atomic.Pointer[map[string]*wire.Upstream] // by scheme and host
+	known atomic.Pointer[map[linkKey]*wire.Upstream]
 }
 
 func newLinks(guard *outbound.Guard, watch *wire.Watch, now func() time.Time) *links {
 	l := &links{dialer: guard.Dialer(), watch: watch, now: now}
-	l.known.Store(&map[string]*wire.Upstream{})
+	l.known.Store(&map[linkKey]*wire.Upstream{})
 	return l
 }
 
 // to is the connections to target's host.
 func (l *links) to(target *url.URL) *wire.Upstream {
-	byHost := *l.known.Load()
-	if target.Scheme == "https" {
-		if u := byHost["https://"+target.Host]; u != nil {
-			return u
-		}
-	} else if u := byHost[target.Host]; u != nil {
+	if u := (*l.known.Load())[linkKey{target.Scheme, target.Host}]; u != nil {
 		return u
 	}
 	return l.add(target)
 }
 
+type linkKey struct{ scheme, host string }
+
 func (l *links) add(target *url.URL) *wire.Upstream {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	name := target.Host
-	if target.Scheme == "https" {
-		name = "https://" + name
-	}
-	next := map[string]*wire.Upstream{}
-	for k, v := range *l.known.Load() {
-		next[k] = v
-	}
+	name := linkKey{target.Scheme, target.Host}
+	next := maps.Clone(*l.known.Load())
 	if next[name] == nil {
 		next[name] = &wire.Upstream{Dial: l.dial(target), Watch: l.watch, Now: l.now}
 	}

@@ -15,6 +15,8 @@ type metrics struct {
 	duration *prometheus.HistogramVec
 	refused  *prometheus.CounterVec
 	lost     prometheus.Counter
+	repeated prometheus.Counter
+	limit    *prometheus.GaugeVec
 
 	mu  *sync.Mutex
 	api *atomic.Pointer[map[string]*apiMetrics] // looked up once per API, not once per call
@@ -36,11 +38,18 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tollgate_refused_calls_total", Help: "Calls that were not forwarded, by problem type."}, []string{"code"}),
 		lost:    prometheus.NewCounter(prometheus.CounterOpts{Name: "tollgate_unrecorded_calls_total", Help: "Forwarded calls whose usage could not be written. Must stay 0."}),
 	}
-	reg.MustRegister(m.calls, m.duration, m.refused, m.lost)
+	m.repeated = prometheus.NewCounter(prometheus.CounterOpts{Name: "tollgate_repeated_calls_total", Help: "Attempts to call an upstream again, after one that failed."})
+	m.limit = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "tollgate_limit_in_force", Help: "Calls that a limit which adapts last let through in its window, by API and window."}, []string{"api", "window"})
+	reg.MustRegister(m.calls, m.duration, m.refused, m.lost, m.repeated, m.limit)
 	return m
 }
 
 func (m metrics) refuse(code string) { m.refused.WithLabelValues(code).Inc() }
+
+// inForce shows where a limit that moves has been moved to.
+func (m metrics) inForce(c *call) {
+	m.limit.WithLabelValues(c.route.API, windowName(c.rate.Status.Window)).Set(float64(c.rate.Status.Limit))
+}
 
 func (m metrics) observe(c *call, d time.Duration) {
 	known := m.api.Load()

@@ -9,6 +9,11 @@ import (
 	"tollgate/internal/wire"
 )
 
+// Own reports whether a path is the gateway's own page and no API's.
+func Own(path string) bool {
+	return path == "/healthz" || path == "/readyz" || strings.HasPrefix(path, "/-/")
+}
+
 // presented are the keys that a request carries: one, or that they differ.
 type presented struct {
 	key     string
@@ -33,55 +38,68 @@ func (p *presented) addBearer(value string) {
 	}
 }
 
-// readStandard reads what net/http has parsed.
-func (g *Gateway) readStandard(r *http.Request) request {
-	out := request{method: r.Method, host: r.Host, path: r.URL.EscapedPath(), query: r.URL.RawQuery}
-	if r.URL.Opaque != "" {
-		out.path = r.URL.Opaque
-	}
-	for _, v := range r.Header["Authorization"] {
-		out.keys.addBearer(v)
-	}
-	for _, v := range r.Header["X-Api-Key"] {
-		out.keys.add(v)
-	}
-	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
-	out.client = g.client(peer.Addr().Unmap(), strings.Join(r.Header["X-Forwarded-For"], ","))
-	return out
-}
-
-// readWire reads what wire has parsed, into c, which is kept by nobody.
-func (g *Gateway) readWire(x *wire.Exchange) request {
-	out := request{method: x.Request.Method, host: x.Request.Host, path: x.Request.Path, query: x.Request.Query, client: x.Client.Addr()}
-	trust := len(g.cfg.TrustedProxies) > 0
-	hops := ""
-	for i := range x.Request.Headers {
-		switch h := &x.Request.Headers[i]; len(h.Name) {
-		case len("authorization"):
-			if wire.Is(h.Name, "authorization") {
-				out.keys.addBearer(h.Value)
-			}
-		case len("x-api-key"):
-			if wire.Is(h.Name, "x-api-key") {
-				out.keys.add(h.Value)
-			}
-		case len("x-forwarded-for"):
-			if trust && wire.Is(h.Name, "x-forwarded-for") {
-				hops += "," + h.Value
-			}
+// take reads a header that the pipeline goes by.
+func (r *request) take(name, value string) {
+	switch len(name) {
+	case len("origin"):
+		if wire.Is(name, "origin") {
+			r.origin = value
+		}
+	case len("x-api-key"):
+		if wire.Is(name, "x-api-key") {
+			r.keys.add(value)
+		}
+	case len("authorization"):
+		if wire.Is(name, "authorization") {
+			r.keys.addBearer(value)
+		}
+	case len("access-control-request-method"):
+		if wire.Is(name, "access-control-request-method") {
+			r.wants = value
 		}
 	}
-	if trust {
-		out.client = g.client(out.client, hops)
+}
+
+// readStandard reads what net/http has parsed.
+func (g *Gateway) readStandard(c *call, r *http.Request) {
+	c.r = request{method: r.Method, host: r.Host, path: r.URL.EscapedPath(), query: r.URL.RawQuery}
+	if r.URL.Opaque != "" {
+		c.r.path = r.URL.Opaque
 	}
-	return out
+	for _, name := range [...]string{"Origin", "X-Api-Key", "Authorization", "Access-Control-Request-Method"} {
+		for _, v := range r.Header[name] {
+			c.r.take(name, v)
+		}
+	}
+	c.r.upgrade = strings.Join(r.Header["Upgrade"], ", ")
+	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
+	c.r.client = peer.Addr().Unmap()
+	if g.trusts(c.r.client) {
+		c.r.client = g.client(c.r.client, strings.Join(r.Header["X-Forwarded-For"], ","))
+	}
+}
+
+// readWire reads what wire has parsed. Its strings are good until the call ends.
+func (g *Gateway) readWire(c *call, x *wire.Exchange) {
+	c.r = request{method: x.Request.Method, host: x.Request.Host, path: x.Request.Path, query: x.Request.Query, client: x.Client.Addr()}
+	for i := range x.Request.Headers {
+		c.r.take(x.Request.Headers[i].Name, x.Request.Headers[i].Value)
+	}
+	if g.trusts(c.r.client) {
+		var hops []string
+		for _, h := range x.Request.Headers {
+			if wire.Is(h.Name, "x-forwarded-for") {
+				hops = append(hops, h.Value)
+			}
+		}
+		c.r.client = g.client(c.r.client, strings.Join(hops, ","))
+	}
 }
 
 // client is who called: the peer, or, as long as that is a trusted proxy, whom
 // it forwarded for. Addresses left of the first untrusted one are hearsay.
 func (g *Gateway) client(peer netip.Addr, forwardedFor string) netip.Addr {
-	hops := strings.Split(forwardedFor, ",")
-	for _, hop := range slices.Backward(hops) {
+	for _, hop := range slices.Backward(strings.Split(forwardedFor, ",")) {
 		if !g.trusts(peer) {
 			return peer
 		}
@@ -95,5 +113,10 @@ func (g *Gateway) client(peer netip.Addr, forwardedFor string) netip.Addr {
 }
 
 func (g *Gateway) trusts(a netip.Addr) bool {
-	return slices.ContainsFunc(g.cfg.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(a) })
+	for _, p := range g.cfg.TrustedProxies {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
 }

@@ -245,7 +245,7 @@ func (b *Book) open(rules []*Rule) {
 		if r.Concurrent {
 			n.tally.current = &atomic.Int64{}
 		}
-		if r.adapts() {
+		if r.Adapts() {
 			n.tally.moved = &Moved{}
 		}
 		if b.n >= len(b.first) {
@@ -265,7 +265,7 @@ func (b *Book) find(r *Rule, hint int) *Tally {
 	for i := range b.n {
 		if row := b.row(i); row.rule == r || row.rule.id == r.id {
 			row.rule = r
-			if r.adapts() && row.tally.moved == nil {
+			if r.Adapts() && row.tally.moved == nil {
 				row.tally.moved = &Moved{}
 			}
 			return &row.tally
@@ -281,13 +281,14 @@ func (b *Book) row(i int) *row {
 	return &b.more[i-len(b.first)]
 }
 
-func (r *Rule) adapts() bool {
+// Adapts reports whether the limit moves with time, demand or the upstream's health.
+func (r *Rule) Adapts() bool {
 	return len(r.slots) > 0 || r.Adapt.Surge.Percent > 0 || r.Adapt.Shrink.Percent > 0
 }
 
 // force is the amounts in force for c; it notes the demand.
 func (t *Tally) force(r *Rule, c *Call) Force {
-	if t.moved == nil || !r.adapts() {
+	if t.moved == nil || !r.Adapts() {
 		return r.Planned().Share(c.Nodes)
 	}
 	if !r.Concurrent && c.Only == All && !c.Asked {
@@ -297,7 +298,7 @@ func (t *Tally) force(r *Rule, c *Call) Force {
 }
 
 func (t *Tally) inForce(r *Rule, c *Call) Force {
-	if t.moved == nil || !r.adapts() {
+	if t.moved == nil || !r.Adapts() {
 		return r.Planned().Share(c.Nodes)
 	}
 	return r.Planned().Moved(r.Percent(t.moved, c.Who.Zone, c.Who.Health, c.Now)).Share(c.Nodes)

@@ -14,6 +14,7 @@ import (
 // made ready. It never changes.
 type Set struct {
 	Rules []Rule
+	moves bool // some rule adapts
 	plain []Pick
 	named map[string][]Pick
 }
@@ -47,7 +48,7 @@ var scopes = map[Scope]uint8{PerApplication: 1, PerKey: 2, PerIP: 3, PerOrganiza
 
 // Prepare makes limits ready, or says all that is wrong with them.
 func Prepare(limits []Limit) (*Set, error) {
-	s := &Set{Rules: make([]Rule, len(limits)), named: map[string][]Pick{}}
+	s := &Set{Rules: make([]Rule, len(limits))}
 	var errs []error
 	for i, l := range limits {
 		var err error
@@ -64,14 +65,31 @@ func Prepare(limits []Limit) (*Set, error) {
 		}
 		seen[s.Rules[i].id] = true
 	}
-	s.plain = s.pick("")
+	s.index()
+	return s, nil
+}
+
+func (s *Set) index() {
+	for i := range s.Rules {
+		s.moves = s.moves || s.Rules[i].Adapts()
+	}
+	s.plain, s.named = s.pick(""), map[string][]Pick{}
 	for i := range s.Rules {
 		if name := s.Rules[i].Operation; name != "" && s.named[name] == nil {
 			s.named[name] = s.pick(name)
 		}
 	}
-	return s, nil
 }
+
+// Only is the nth limit alone, counted where the whole set counts it.
+func (s *Set) Only(n int) *Set {
+	one := &Set{Rules: s.Rules[n : n+1]}
+	one.index()
+	return one
+}
+
+// Adapts reports whether one of the limits moves with time, demand or the upstream's health.
+func (s *Set) Adapts() bool { return s.moves }
 
 // For is the rules that apply to the named operation, by scope.
 func (s *Set) For(name string) []Pick {

@@ -46,11 +46,13 @@ func (b *builder) build(d *Data, last *View) (v *View, refused, err error) {
 	b.stale = nil
 	restrict(b, v, d)
 	v.keys, b.keys = newTable[credentialKey, Credential, *Credential](d.Keys)
-	v.plans = make(map[uuid.UUID]*Plan, len(d.Plans))
+	plans := make(map[uuid.UUID]*Plan, len(d.Plans))
 	for _, t := range d.Plans {
-		v.plans[t.ID] = newPlan(t)
+		if plans[t.ID], err = newPlan(t); err != nil {
+			return nil, nil, err
+		}
 	}
-	v.anonymous = anonymousPlans(v.plans)
+	v.setPlans(plans)
 	holds, err := b.newHolds(v.plans, d.Subscriptions)
 	if err != nil {
 		return nil, nil, err
@@ -238,11 +240,15 @@ func (v *View) addPlans(plans []Terms, ids []uuid.UUID) error {
 			return errReload
 		}
 	}
-	v.plans = maps.Clone(v.plans)
+	all := maps.Clone(v.plans)
 	for _, t := range plans {
-		v.plans[t.ID] = newPlan(t)
+		p, err := newPlan(t)
+		if err != nil {
+			return err
+		}
+		all[t.ID] = p
 	}
-	v.anonymous = anonymousPlans(v.plans)
+	v.setPlans(all)
 	return nil
 }
 

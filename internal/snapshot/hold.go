@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"time"
 
@@ -16,9 +17,7 @@ type Plan struct {
 	Terms
 	Limits []quota.Limit // rates and concurrency, by position
 
-	Rates    []quota.Rate // the rate limits in an older form
-	Quota    int64        // calls per billing period; 0: none
-	Hard     bool         // whether the quota blocks
+	set      *quota.Set // of Limits
 	quota    Quota
 	position []int32
 	billed   uint8 // bit n: status class n
@@ -40,7 +39,7 @@ func (p *Plan) Bills(status int) bool {
 	return status >= 100 && status < 800 && p.billed&(1<<(status/100)) != 0
 }
 
-func newPlan(t Terms) *Plan {
+func newPlan(t Terms) (*Plan, error) {
 	p := &Plan{Terms: t}
 	for _, class := range t.Billed {
 		p.billed |= 1 << (class & 7)
@@ -56,12 +55,12 @@ func newPlan(t Terms) *Plan {
 			Calls: l.Calls, Burst: l.Burst, Window: window, Adapt: l.Adapt,
 		})
 		p.position = append(p.position, l.Position)
-		if l.Kind == "rate" {
-			p.Rates = append(p.Rates, quota.Rate{Calls: l.Calls, Window: window})
-		}
 	}
-	p.Quota, p.Hard = p.quota.Calls, p.quota.Hard
-	return p
+	var err error
+	if p.set, err = quota.Prepare(p.Limits); err != nil {
+		return nil, fmt.Errorf("plan %s: %w", t.Name, err)
+	}
+	return p, nil
 }
 
 // Hold is a subscription with its terms, or an anonymous plan.
@@ -76,6 +75,7 @@ type Hold struct {
 type effective struct {
 	until  time.Time
 	limits []quota.Limit
+	set    *quota.Set
 	quota  Quota
 }
 
@@ -95,6 +95,16 @@ func (h *Hold) Limits(now time.Time) []quota.Limit {
 		}
 	}
 	return h.Plan.Limits
+}
+
+// Set is Limits, made ready for counting.
+func (h *Hold) Set(now time.Time) *quota.Set {
+	for i := range h.sets {
+		if now.Before(h.sets[i].until) {
+			return h.sets[i].set
+		}
+	}
+	return h.Plan.set
 }
 
 // Quota is the quota in force at now.
@@ -146,6 +156,10 @@ func overridden(p *Plan, overrides []Override) (sets []effective) {
 		set := effective{until: mine[0].ExpiresAt, limits: slices.Clone(p.Limits), quota: p.quota}
 		for _, o := range mine {
 			set.apply(p, o)
+		}
+		var err error
+		if set.set, err = quota.Prepare(set.limits); err != nil { // an override of nonsense overrides nothing
+			set.limits, set.set = p.Limits, p.set
 		}
 		sets = append(sets, set)
 		mine = slices.DeleteFunc(mine, func(o Override) bool { return !o.ExpiresAt.After(set.until) })

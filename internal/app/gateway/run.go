@@ -27,8 +27,10 @@ import (
 	"tollgate/internal/proxy"
 	"tollgate/internal/quota/lease"
 	"tollgate/internal/quota/memory"
+	"tollgate/internal/quota/shared"
 	"tollgate/internal/snapshot"
 	"tollgate/internal/telemetry"
+	"tollgate/internal/upstream/check"
 	"tollgate/internal/wire"
 )
 
@@ -44,7 +46,10 @@ type program struct {
 	refusals *metering.Refusals
 	leases   *lease.Postgres
 	wallet   *lease.Wallet
-	limiter  *memory.Limiter
+	limiter  proxy.Limiter
+	limits   func(context.Context) // keeps limiter going
+	shared   *shared.Limiter       // nil: limits are counted alone
+	proxy    *proxy.Gateway        // set before anything is served
 	registry *prometheus.Registry
 	watch    *wire.Watch
 	started  time.Time
@@ -84,10 +89,14 @@ func assemble(ctx context.Context, cfg Config, logger *slog.Logger) (*program, e
 	if err != nil {
 		return nil, err
 	}
-	p := &program{cfg: cfg, logger: logger, clock: clock.New(), pool: db, refusals: metering.NewRefusals(), limiter: memory.New(), registry: telemetry.NewRegistry()}
+	p := &program{cfg: cfg, logger: logger, clock: clock.New(), pool: db, refusals: metering.NewRefusals(), registry: telemetry.NewRegistry()}
 	p.started, p.watch = p.clock.Real(), wire.NewWatch(p.clock.Real)
-	p.spool, err = spool.New(spool.Config{Dir: filepath.Join(cfg.DataDir, "spool"), SegmentSlots: cfg.SpoolSegmentSlots, MaxSegments: cfg.SpoolMaxSegments})
+	p.spool, err = spool.New(spool.Config{Dir: filepath.Join(cfg.DataDir, "spool"), SegmentSlots: cfg.SpoolSegmentSlots, MaxSegments: cfg.SpoolMaxSegments, Full: cfg.SpoolFull})
 	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	if p.limiter, p.limits, err = p.newLimiter(); err != nil {
 		db.Close()
 		return nil, err
 	}
@@ -103,12 +112,16 @@ func assemble(ctx context.Context, cfg Config, logger *slog.Logger) (*program, e
 		if cfg.TestClock {
 			p.clock.MoveTo(v.ClockOffset)
 		}
+		if g := p.proxy; g != nil {
+			g.CloseEnded(v)
+		}
 	})
 	return p, nil
 }
 
 // serve runs the background work and the listeners, and takes them down in order.
 func (p *program) serve(ctx context.Context, public, private net.Listener, ready func()) error {
+	p.proxy = p.gateway(public, private)
 	if err := p.views.Refresh(ctx); err != nil {
 		p.logger.Warn("starting without the database", "error", err, "view_on_disk", p.views.View() != nil)
 	}
@@ -116,15 +129,15 @@ func (p *program) serve(ctx context.Context, public, private net.Listener, ready
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	group, background := errgroup.WithContext(background)
-	for _, work := range []func(context.Context){p.views.Run, p.shipper.Run, p.keepUp} {
+	checks := check.New(p.views.Groups(), p.proxy.Transport(), p.clock.Real)
+	for _, work := range []func(context.Context){p.views.Run, p.shipper.Run, p.keepUp, p.limits, checks.Run} {
 		group.Go(func() error { work(background); return nil })
 	}
 	if ready != nil {
 		ready()
 	}
-	g := p.gateway(public, private)
 	err := serve.Until(ctx, p.cfg.DrainTimeout,
-		serve.Server{Listener: public, Handler: p.handler(g), Plain: g, Watch: p.watch},
+		serve.Server{Listener: public, Handler: p.handler(p.proxy), Plain: p.proxy, Watch: p.watch},
 		serve.Server{Listener: private, Handler: telemetry.Private(p.parts(), p.registry)},
 	)
 	stop()
@@ -138,7 +151,7 @@ func (p *program) gateway(public, private net.Listener) *proxy.Gateway {
 		PortalURL: p.cfg.PortalURL, Pepper: []byte(p.cfg.Pepper), IdentitySecret: []byte(p.cfg.IdentitySecret),
 		Timeout: p.cfg.UpstreamTimeout, Upstreams: outbound.Networks(p.cfg.UpstreamNetworks, own), TrustedProxies: p.cfg.TrustedProxies,
 	}, proxy.Parts{
-		Clock: p.clock, Views: p.views, Limiter: p.limiter, Wallet: p.wallet, Spool: p.spool,
+		Clock: p.clock, Views: p.views, Limiter: p.limiter, Failures: memory.NewFailures(p.cfg.FailedKeys), Wallet: p.wallet, Spool: p.spool,
 		Refusals: p.refusals, Logger: p.logger, Registry: p.registry, Watch: p.watch,
 	})
 }
@@ -153,6 +166,8 @@ func (p *program) handler(g *proxy.Gateway) http.Handler {
 			telemetry.Liveness(w, r)
 		case "/readyz":
 			ready(w, r)
+		case "/-/limits":
+			g.ServeLimits(w, r)
 		default:
 			g.ServeHTTP(w, r)
 		}
@@ -179,8 +194,11 @@ func (p *program) keepUp(ctx context.Context) {
 		if n%10 == 0 {
 			p.heartbeat(ctx)
 			p.settle(ctx)
-			p.limiter.Sweep(p.clock.Now())
 			p.wallet.Sweep(p.clock.Now())
+			p.proxy.Rest()
+			if v := p.views.View(); v != nil {
+				p.proxy.CloseEnded(v)
+			}
 		}
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"tollgate/internal/quota"
 )
 
+var noon = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+
 func prepare(t testing.TB, limits ...quota.Limit) *quota.Set {
 	t.Helper()
 	s, err := quota.Prepare(limits)
