@@ -148,7 +148,7 @@ func (l *Limiter) decide(ctx context.Context, wants []want, c *quota.Call) (quot
 		l.meter.memory.Inc()
 		return d, nil
 	}
-	if slices(wants, c) {
+	if leased(wants, c) {
 		fill := &l.fills[c.Who.Home()%uint64(len(l.fills))]
 		fill.Lock()
 		defer fill.Unlock()

@@ -73,8 +73,8 @@ func (w *want) slice(mode Mode, cost int64) {
 	}
 }
 
-// slices reports whether any limit is leased.
-func slices(wants []want, c *quota.Call) bool {
+// leased reports whether any limit is leased.
+func leased(wants []want, c *quota.Call) bool {
 	for i := range wants {
 		if wants[i].most > c.Cost {
 			return true

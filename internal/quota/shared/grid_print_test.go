@@ -1,0 +1,59 @@
+package shared
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"tollgate/internal/quota"
+	"tollgate/internal/quota/shared/redistest"
+)
+
+func total(c prometheus.Counter) float64 { return testutil.ToFloat64(c) }
+
+// TestPrintGrid prints the accuracy grid as a table: make limits-grid.
+func TestPrintGrid(t *testing.T) {
+	if !*fullGrid {
+		t.Skip("make limits-grid prints it")
+	}
+	s, f := redistest.Start(t), startFleet(t, 3)
+	overloads := []float64{0.8, 1, 2, 10}
+	fmt.Println("| algorithm | limit | mode | gateways | 0.8 × | 1 × | 2 × | 10 × | round trips per 1,000 calls asked, at 1 × / 10 × |")
+	fmt.Println("|---|---|---|---|---|---|---|---|---|")
+	n := 0
+	for _, a := range algorithms {
+		for _, window := range []time.Duration{time.Second, time.Hour} {
+			for _, calls := range []int64{10, 100, 1000} {
+				for _, mode := range []Mode{Exact, Leased} {
+					for _, nodes := range []int{1, 3} {
+						fmt.Printf("| %s | %d per %s | %s | %d |", a, calls, window, mode, nodes)
+						trips := map[float64]float64{}
+						for _, overload := range overloads {
+							n++
+							got := f.measure(t, cell{Redis: s.URL, Prefix: fmt.Sprint(n, ":"), Mode: mode, Algorithm: a, Calls: calls, Window: window, Nodes: nodes, Overload: overload}, 3)
+							trips[overload] = 1000 * got.Trips / float64(got.Asked)
+							fmt.Printf(" %s |", got)
+						}
+						fmt.Printf(" %.0f / %.0f |\n", trips[1], trips[10])
+					}
+				}
+			}
+		}
+	}
+	fmt.Println("\nBy the clock on the wall, three gateways, 500 per second, 2 ×, three seconds:")
+	fmt.Println("\n| algorithm | mode | passed of allowed (over, under) |\n|---|---|---|")
+	for _, a := range []quota.Algorithm{quota.FixedWindow, quota.TokenBucket} {
+		for _, mode := range []Mode{Exact, Leased} {
+			n++
+			got := f.measure(t, cell{Redis: s.URL, Prefix: fmt.Sprint(n, ":"), Mode: mode, Algorithm: a, Calls: 500, Window: time.Second, Nodes: 3, Overload: 2, RealTime: true}, 3)
+			fmt.Printf("| %s | %s | %s |\n", a, mode, got)
+		}
+	}
+}
+
+func (a accuracy) String() string {
+	return fmt.Sprintf("%d of %d (+%.2f, −%.2f %%)", a.Passed, a.Allowed, a.over(), a.under())
+}
