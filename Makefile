@@ -37,7 +37,7 @@ bench: ## benchmarks, each against a baseline named in the same run
 
 limits-grid: ## how exactly several gateways keep to rate limits, as a table (docs/limits.md)
 	@tools/require.sh redis-server
-	@go test ./internal/quota/shared -run TestPrintGrid -count 1 -timeout 30m -v -grid | grep '^|\|^$$\|^By'
+	@go test ./internal/quota/shared -run TestPrintGrid -count 1 -timeout 30m -v -grid | grep -e '^|' -e '^$$' -e '^By'
 
 migrate: ## bring the database of DATABASE_URL up to date
 	go run ./cmd/portal migrate

@@ -13,7 +13,9 @@ import (
 // Set is the limits of one plan, or of one subscription that has an override,
 // made ready. It never changes.
 type Set struct {
-	Rules []Rule
+	Rules      []Rule
+	Concurrent bool // some rule bounds calls under way
+	Adapts     bool // some rule moves
 	plain []Pick
 	named map[string][]Pick
 }
@@ -63,6 +65,8 @@ func Prepare(limits []Limit) (*Set, error) {
 			r.id++
 		}
 		seen[s.Rules[i].id] = true
+		s.Concurrent = s.Concurrent || s.Rules[i].Concurrent
+		s.Adapts = s.Adapts || s.Rules[i].adapts()
 	}
 	s.plain = s.pick("")
 	for i := range s.Rules {
@@ -175,10 +179,10 @@ func identity(l Limit) uint64 {
 	} else if l.Algorithm == "" {
 		l.Algorithm = FixedWindow
 	}
-	h.Write(b[:]) //nolint:errcheck // a hash never fails
+	h.Write(b[:])
 	for _, part := range []string{string(l.Algorithm), string(l.Scope), l.Operation} {
-		h.Write([]byte(part)) //nolint:errcheck // a hash never fails
-		h.Write([]byte{0})    //nolint:errcheck // a hash never fails
+		h.Write([]byte(part))
+		h.Write([]byte{0})
 	}
 	return h.Sum64()
 }

@@ -17,13 +17,13 @@ const (
 )
 
 // Run shows the other gateways that this one is alive, and counts them, until
-// ctx ends; then it takes its leave. now is business time.
-func (l *Limiter) Run(ctx context.Context, now func() time.Time) error {
+// ctx ends; then it takes its leave. clock tells business time.
+func (l *Limiter) Run(ctx context.Context, clock func() time.Time) error {
 	ticker := time.NewTicker(beat)
 	defer ticker.Stop()
 	for {
-		l.Beat(ctx, now())
-		l.Sweep(now(), 8)
+		l.Beat(ctx, clock())
+		l.Sweep(clock(), 8)
 		select {
 		case <-ctx.Done():
 			leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.o.Timeout)

@@ -50,6 +50,7 @@ type cell struct {
 	Nodes     int
 	Overload  float64
 	RealTime  bool
+	Edges     bool // clocks differ at the edges of windows too
 }
 
 func (c cell) set() (*quota.Set, error) {
@@ -178,7 +179,10 @@ const stepsPerWindow = 100
 func (f *fleet) run(t *testing.T, c cell, n int, between func(step int)) (passed, asked []int64, r report) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(uint64(c.Calls), uint64(c.Overload*10)))
-	begin := noon.Add(c.Window / 3).UnixMicro() // not with the window's
+	begin := noon.Add(c.Window / stepsPerWindow * 33).UnixMicro() // within a window, and no step passes its edge
+	if c.Edges {
+		begin += c.Window.Microseconds() / stepsPerWindow / 2
+	}
 	if c.RealTime {
 		begin = time.Now().Add(100 * time.Millisecond).UnixMicro()
 	}
@@ -278,7 +282,7 @@ func TestGatewaysKeepToTheLimitWhenRedisDies(t *testing.T) {
 		t.Run(string(mode), func(t *testing.T) {
 			t.Parallel()
 			s, f := redistest.Start(t), startFleet(t, 3)
-			c := cell{Redis: s.URL, Mode: mode, Algorithm: quota.FixedWindow, Calls: 300, Window: time.Minute, Nodes: 3, Overload: 2}
+			c := cell{Redis: s.URL, Mode: mode, Algorithm: quota.FixedWindow, Calls: 300, Window: time.Minute, Nodes: 3, Overload: 2, Edges: true}
 			passed, _, r := f.run(t, c, 6, func(step int) {
 				switch step {
 				case 90: // in the second window, which begins at two thirds of the first hundred steps
