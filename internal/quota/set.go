@@ -16,8 +16,8 @@ type Set struct {
 	Rules      []Rule
 	Concurrent bool // some rule bounds calls under way
 	Adapts     bool // some rule moves
-	plain []Pick
-	named map[string][]Pick
+	plain      []Pick
+	named      map[string][]Pick
 }
 
 // Pick is the rules of one scope that apply to an operation.

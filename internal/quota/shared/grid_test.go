@@ -64,6 +64,7 @@ func (c cell) set() (*quota.Set, error) {
 // order tells a gateway process what to do next; it answers with a report.
 type order struct {
 	Cell  *cell   // begin a cell
+	Wait  bool    // until Redis can be reached again, which is a matter of real time
 	Calls []int64 // moments of calls, in µs
 }
 
@@ -100,6 +101,9 @@ func serveGrid(in io.Reader, out io.Writer) error {
 			}
 			realTime = c.RealTime
 			l = New(Options{Client: client, Local: memory.NewCounters(0), Mode: c.Mode, Gateway: uuid.NewString(), Gateways: int64(c.Nodes), Timeout: 10 * time.Second, Prefix: c.Prefix})
+		}
+		for o.Wait && l.o.Client.Ping(context.Background()).Err() != nil {
+			time.Sleep(10 * time.Millisecond)
 		}
 		var r report
 		for _, at := range o.Calls {
@@ -291,6 +295,7 @@ func TestGatewaysKeepToTheLimitWhenRedisDies(t *testing.T) {
 					if err := s.Restart(t.Context()); err != nil {
 						t.Fatal(err)
 					}
+					f.tell(t, []order{{Wait: true}, {Wait: true}, {Wait: true}})
 				}
 			})
 			windows := map[int64]int64{}
