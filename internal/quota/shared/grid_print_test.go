@@ -50,7 +50,7 @@ func TestPrintGrid(t *testing.T) {
 func printApart(t *testing.T, s *redistest.Server, f *fleet, n *int) {
 	for _, real := range []bool{false, true} {
 		if fmt.Println(); real {
-			fmt.Println("By the clock on the wall: three gateways, 500 per second, 2 ×, three seconds.")
+			fmt.Println("By the clock on the wall: three gateways, 500 per second, 2 ×, three seconds. Here a busy machine makes calls late, and late calls count as not let through when they should have been.")
 		} else {
 			fmt.Println("By clocks that are up to 10 ms apart at the edges of windows too: three gateways, 1,000 per second, 2 ×.")
 		}
