@@ -5,7 +5,7 @@ SHELL := bash
 TOOL := go tool -modfile=$(CURDIR)/tools/go.mod
 GOFILES = $(shell git ls-files '*.go' | grep -v -e '_templ\.go$$')
 
-.PHONY: help run test check generate bench migrate build
+.PHONY: help run test check generate bench limits-grid migrate build
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
@@ -34,6 +34,10 @@ generate: ## make all generated code anew
 
 bench: ## benchmarks, each against a baseline named in the same run
 	go test -run '^$$' -bench . -benchmem ./internal/...
+
+limits-grid: ## how exactly several gateways keep to rate limits, as a table (docs/limits.md)
+	@tools/require.sh redis-server
+	@go test ./internal/quota/shared -run TestPrintGrid -count 1 -timeout 30m -v -grid | grep -e '^|' -e '^$$' -e '^By'
 
 migrate: ## bring the database of DATABASE_URL up to date
 	go run ./cmd/portal migrate

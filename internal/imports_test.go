@@ -132,6 +132,7 @@ func TestLibrariesStayWhereTheyBelong(t *testing.T) {
 		{"github.com/gin-gonic/gin", []string{"internal/portal", "internal/app/portal"}, "handlers see request.Request, domains see neither"},
 		{"gorm.io", []string{"internal/postgres"}, "domains get gorm through postgres.Tx"},
 		{"github.com/a-h/templ", []string{"web", "internal/portal"}, "only pages are rendered"},
+		{"github.com/redis/go-redis", []string{"internal/quota/shared"}, "limits are what Redis is for"},
 		{"tollgate/web", []string{"web", "internal/portal", "internal/app/portal"}, "domains know no pages"},
 		{"tollgate/internal/portal", []string{"internal/portal", "internal/app", "internal/demo"}, "domains know no screens; the demo publishes the portal's document"},
 		{"tollgate/internal/stripesim", []string{"internal/stripesim", "internal/app/tollgate"}, "the product reaches simulated Stripe by its address alone"},

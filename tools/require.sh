@@ -8,6 +8,7 @@ have() {
     postgresql) command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || [ -n "${DATABASE_URL:-}" ] ;;
     chromium) command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ;;
     npm) command -v npm >/dev/null ;;
+    redis-server) command -v redis-server >/dev/null ;;
     docker-compose) command -v docker-compose >/dev/null ;;
   esac
 }

@@ -23,7 +23,7 @@ func (g *Gateway) prepareLimits(c *call) {
 		Subscription: c.hold.ID, Product: c.hold.Product, Operation: c.op.ID, Name: c.op.LimitName(), IP: c.r.client, Test: c.test(), Zone: c.hold.Zone(),
 	}
 	c.who.Organization, c.who.Key = c.caller()
-	if c.set.Adapts() {
+	if c.set.Adapts {
 		h := c.group.Health(c.started)
 		c.who.Health = quota.Health{Errors: int64(h.Errors), Latency: h.FirstByte}
 	}
@@ -83,7 +83,7 @@ func (g *Gateway) overRate(c *call) *refusal {
 	if d.Rule.Operation != "" {
 		policy += " of " + d.Rule.Operation
 	}
-	if d.Never {
+	if d.Never { // Reset stands for Retry-After, which a 429 always has
 		return &refusal{Error: problem.New("rate-limit-exceeded", "This call counts as %d, and the plan %s allows %s.", c.op.Weight, c.hold.Subscription.Plan, policy), status: &st, policy: policy}
 	}
 	return &refusal{Error: problem.New("rate-limit-exceeded", "The plan %s allows %s. Wait %d seconds, or see %s for a larger plan.",

@@ -13,10 +13,11 @@ import (
 // Set is the limits of one plan, or of one subscription that has an override,
 // made ready. It never changes.
 type Set struct {
-	Rules []Rule
-	moves bool // some rule adapts
-	plain []Pick
-	named map[string][]Pick
+	Rules      []Rule
+	Concurrent bool // some rule bounds calls under way
+	Adapts     bool // some rule moves
+	plain      []Pick
+	named      map[string][]Pick
 }
 
 // Pick is the rules of one scope that apply to an operation.
@@ -71,7 +72,8 @@ func Prepare(limits []Limit) (*Set, error) {
 
 func (s *Set) index() {
 	for i := range s.Rules {
-		s.moves = s.moves || s.Rules[i].Adapts()
+		s.Concurrent = s.Concurrent || s.Rules[i].Concurrent
+		s.Adapts = s.Adapts || s.Rules[i].Adapts()
 	}
 	s.plain, s.named = s.pick(""), map[string][]Pick{}
 	for i := range s.Rules {
@@ -87,9 +89,6 @@ func (s *Set) Only(n int) *Set {
 	one.index()
 	return one
 }
-
-// Adapts reports whether one of the limits moves with time, demand or the upstream's health.
-func (s *Set) Adapts() bool { return s.moves }
 
 // For is the rules that apply to the named operation, by scope.
 func (s *Set) For(name string) []Pick {
@@ -193,10 +192,10 @@ func identity(l Limit) uint64 {
 	} else if l.Algorithm == "" {
 		l.Algorithm = FixedWindow
 	}
-	h.Write(b[:]) //nolint:errcheck // a hash never fails
+	h.Write(b[:])
 	for _, part := range []string{string(l.Algorithm), string(l.Scope), l.Operation} {
-		h.Write([]byte(part)) //nolint:errcheck // a hash never fails
-		h.Write([]byte{0})    //nolint:errcheck // a hash never fails
+		h.Write([]byte(part))
+		h.Write([]byte{0})
 	}
 	return h.Sum64()
 }

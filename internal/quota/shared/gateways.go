@@ -17,7 +17,7 @@ const (
 )
 
 // Run shows the other gateways that this one is alive, and counts them, until
-// ctx ends; then it takes its leave. now is business time.
+// ctx ends; then it takes its leave. clock tells business time.
 func (l *Limiter) Run(ctx context.Context, clock func() time.Time) error {
 	ticker := time.NewTicker(beat)
 	defer ticker.Stop()

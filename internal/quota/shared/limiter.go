@@ -100,13 +100,16 @@ func New(o Options) *Limiter {
 // was let through must be given back with Done when it has ended.
 func (l *Limiter) Decide(ctx context.Context, set *quota.Set, who *quota.Subject, cost int64, now time.Time) quota.Decision {
 	c := quota.Call{Who: who, Cost: quota.Weight(cost), Now: now.UnixMicro()}
-	wants := l.wants(set, &c)
+	var few [4]want
+	wants := l.wants(few[:0], set, &c)
 	if len(wants) == 0 {
 		return l.o.Local.DecideOn(set, c)
 	}
-	place := l.o.Local.DecideOn(set, with(c, quota.Current))
-	if !place.OK {
-		return place
+	place := quota.Decision{OK: true}
+	if set.Concurrent {
+		if place = l.o.Local.DecideOn(set, with(c, quota.Current)); !place.OK {
+			return place
+		}
 	}
 	d, err := l.decide(ctx, wants, &c)
 	switch {
@@ -148,7 +151,7 @@ func (l *Limiter) decide(ctx context.Context, wants []want, c *quota.Call) (quot
 		l.meter.memory.Inc()
 		return d, nil
 	}
-	if slices(wants, c) {
+	if leased(wants, c) {
 		fill := &l.fills[c.Who.Home()%uint64(len(l.fills))]
 		fill.Lock()
 		defer fill.Unlock()

@@ -24,8 +24,8 @@ type purseKey struct {
 type purse struct {
 	left    int64
 	until   int64 // µs: left may be spent before
-	granted int64 // when left was fetched
-	fetched int64 // µs
+	granted int64 // of which left is the rest
+	fetched int64 // µs: when anything was last granted
 	ask     int64 // for the next slice
 
 	room  int64 // in Redis after the last answer
@@ -35,6 +35,7 @@ type purse struct {
 	refused int64 // the weight of a call that Redis refused; 0: none
 	said    int64 // µs: when
 	passes  int64 // µs: when the same call would pass
+	again   int64 // µs: when Redis is asked again
 }
 
 // grant is Redis's answer for one limit.
@@ -60,8 +61,8 @@ func (s *stripe) try(wants []want, c *quota.Call) (d quota.Decision, decided boo
 			enough = false
 			continue
 		}
-		if p.refuses(w, c) && p.passes-c.Now > wait {
-			wait = p.passes - c.Now
+		if late := max(p.passes-c.Now, 1); p.refuses(w, c) && late > wait {
+			wait = late
 			d = refusal(w, p.room, wait, p.reset)
 		}
 		enough = enough && p.has(c.Now) >= c.Cost
@@ -93,7 +94,7 @@ func refusal(w *want, room, wait, reset int64) quota.Decision {
 // refuses reports whether Redis lately refused such a call and would do so still.
 func (p *purse) refuses(w *want, c *quota.Call) bool {
 	return c.Cost == p.refused && p.force == w.force &&
-		c.Now >= p.said && c.Now < min(p.passes, p.said+believed)
+		c.Now >= p.said && c.Now < min(p.again, p.said+believed)
 }
 
 // has is what may be spent at now.
@@ -126,14 +127,15 @@ func (s *stripe) reserve(wants []want, c *quota.Call) {
 	}
 }
 
-// next is how large a slice to ask for: growing while slices are used up, and
-// what was used of the last where it was not.
+// next is how large a slice to ask for. What is not spent of a slice in time is
+// lost, but in a window, so it grows only while slices are used up early, and
+// shrinks to less than was used of one that lapsed.
 func (p *purse) next(w *want, now int64) int64 {
 	switch {
-	case p.left == 0 || w.hold == 0:
+	case w.hold == 0, p.left == 0 && now-p.fetched < w.hold/3:
 		p.ask = min(2*p.ask+1, w.most)
-	case now >= p.until:
-		p.ask = min(max(p.granted-p.left, 1), w.most)
+	case p.left > 0:
+		p.ask = min(max((p.granted-p.left)*3/4, 1), w.most)
 	}
 	return p.ask
 }
@@ -187,8 +189,12 @@ func (p *purse) hear(w *want, g *grant, c *quota.Call) {
 	p.room, p.reset, p.force, p.refused = g.room, g.reset, w.force, 0
 	if g.wait > 0 && w.taken == 0 {
 		p.refused, p.said, p.passes = c.Cost, c.Now, c.Now+g.wait
+		p.again = c.Now + w.pause(g.wait)
 	}
 	if g.granted <= w.need {
+		if g.ok {
+			p.fetched = c.Now
+		}
 		return
 	}
 	size, _, _ := w.rule.Shape()
@@ -196,7 +202,7 @@ func (p *purse) hear(w *want, g *grant, c *quota.Call) {
 		p.left = 0
 	}
 	p.left += g.granted - w.need
-	p.granted, p.fetched, p.until = p.left, c.Now, c.Now+w.hold
+	p.granted, p.fetched, p.until = g.granted, c.Now, c.Now+w.hold
 	if w.hold == 0 {
 		p.until = (g.window + 1) * size
 	}
@@ -228,7 +234,7 @@ func (l *Limiter) Sweep(now time.Time, n int) {
 		s := &l.stripes[l.swept.Add(1)%uint64(len(l.stripes))]
 		s.mu.Lock()
 		for k, p := range s.purses {
-			if at >= p.until && at >= p.passes && at >= p.reset {
+			if at >= p.until && at >= p.again && at >= p.reset {
 				delete(s.purses, k)
 			}
 		}

@@ -20,29 +20,23 @@ type want struct {
 // parts of a limit that one slice is at most.
 const parts = 20
 
-// wants lists the rates that c meets.
-func (l *Limiter) wants(set *quota.Set, c *quota.Call) []want {
-	picks := set.For(c.Who.Name)
-	rates := 0
-	for i := range picks {
-		for _, r := range picks[i].Rules {
-			if !r.Concurrent {
-				rates++
-			}
-		}
+// wants appends the rates that c meets to wants.
+func (l *Limiter) wants(wants []want, set *quota.Set, c *quota.Call) []want {
+	var forces []quota.Force
+	if set.Adapts {
+		forces = l.o.Local.Demand(make([]quota.Force, 0, 8), set, *c)
+		c.Asked = true
 	}
-	if rates == 0 {
-		return nil
-	}
-	forces := l.o.Local.Demand(make([]quota.Force, 0, 8), set, *c)
-	c.Asked = true
-	wants := make([]want, 0, rates)
 	n := 0
+	picks := set.For(c.Who.Name)
 	for i := range picks {
 		key := picks[i].Key(c.Who)
 		for _, r := range picks[i].Rules {
 			if !r.Concurrent {
-				w := want{rule: r, key: key, force: forces[n]}
+				w := want{rule: r, key: key, force: r.Planned()}
+				if set.Adapts {
+					w.force = forces[n]
+				}
 				w.slice(l.o.Mode, c.Cost)
 				wants = append(wants, w)
 			}
@@ -73,8 +67,20 @@ func (w *want) slice(mode Mode, cost int64) {
 	}
 }
 
-// slices reports whether any limit is leased.
-func slices(wants []want, c *quota.Call) bool {
+// pause is for how long a refusal that ends in wait is repeated: of a leased
+// limit for a hundredth of its window, so that what becomes free is fetched by
+// the slice and not call by call, but never past the second that callers were told.
+func (w *want) pause(wait int64) int64 {
+	size, _, _ := w.rule.Shape()
+	if w.most == 0 || w.rule.Algorithm == quota.FixedWindow {
+		return wait
+	}
+	told := (wait + 999_999) / 1_000_000 * 1_000_000
+	return max(wait, min(size/100, told))
+}
+
+// leased reports whether any limit is leased.
+func leased(wants []want, c *quota.Call) bool {
 	for i := range wants {
 		if wants[i].most > c.Cost {
 			return true
