@@ -5,7 +5,7 @@ SHELL := bash
 TOOL := go tool -modfile=$(CURDIR)/tools/go.mod
 GOFILES = $(shell git ls-files '*.go' | grep -v -e '_templ\.go$$')
 
-.PHONY: help run test check generate bench migrate build
+.PHONY: help run test check generate bench torture migrate build
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
@@ -34,6 +34,11 @@ generate: ## make all generated code anew
 
 bench: ## benchmarks, each against a baseline named in the same run
 	go test -run '^$$' -bench . -benchmem ./internal/...
+
+torture: ## kill, cut, fill up and copy gateways under load, and count what was metered
+	@tools/require.sh postgresql
+	go build -modfile=tools/go.mod -o bin/toxiproxy github.com/Shopify/toxiproxy/v2/cmd/server
+	go test -count 1 -timeout 60m -v -run TestEveryServedCall ./internal/torture -kills 100 -toxiproxy "$(CURDIR)/bin/toxiproxy"
 
 migrate: ## bring the database of DATABASE_URL up to date
 	go run ./cmd/portal migrate
