@@ -161,6 +161,7 @@ func (l *load) settle(name string, faults int) verdict {
 	if v.lost > 0 || v.doubled > 0 {
 		l.m.t.Errorf("%s: %d calls lost, %d doubled", name, v.lost, v.doubled)
 	}
+	l.m.t.Logf("%s: served %d, metered %d, lost %d, doubled %d", name, v.served, v.metered, v.lost, v.doubled)
 	if v.served == 0 {
 		l.m.t.Errorf("%s: no call was served", name)
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -175,6 +176,7 @@ type gateway struct {
 	url     string // of the database, perhaps through a proxy
 	more    []string
 	cmd     *exec.Cmd
+	ended   chan error
 	log     *os.File
 }
 
@@ -197,16 +199,33 @@ func (g *gateway) start() {
 	g.log = log
 	g.cmd = exec.Command(g.m.program)
 	g.cmd.Stderr = log
-	g.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	g.cmd.Env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "GATEWAY_LISTEN=" + g.addr, "GATEWAY_PRIVATE_LISTEN=" + g.private, "GATEWAY_ID=" + g.id, "DATABASE_URL=" + g.url,
 		"GATEWAY_DATA_DIR=" + g.dir, "KEY_PEPPER=" + pepper, "IDENTITY_SECRET=" + pepper, "UPSTREAM_NETWORKS=127.0.0.0/8", "LOG_LEVEL=WARN",
 		"SPOOL_SEGMENT_SLOTS=4096", "TEST_CLOCK=true",
 	}, g.more...)
-	if err := g.cmd.Start(); err != nil {
+	if g.ended, err = startTied(g.cmd); err != nil {
 		g.m.t.Fatal(err)
 	}
 	g.await()
+}
+
+// startTied starts a process that dies with this one. The kernel ties it to the
+// thread, which therefore waits with it.
+func startTied(cmd *exec.Cmd) (ended chan error, err error) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	started := make(chan error)
+	ended = make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			ended <- cmd.Wait()
+		}
+	}()
+	return ended, <-started
 }
 
 func (g *gateway) await() {
@@ -225,7 +244,7 @@ func (g *gateway) await() {
 // kill ends the process without warning.
 func (g *gateway) kill() {
 	_ = g.cmd.Process.Kill()
-	_ = g.cmd.Wait()
+	<-g.ended
 	_ = g.log.Close()
 	g.cmd = nil
 }
@@ -234,7 +253,7 @@ func (g *gateway) kill() {
 func (g *gateway) stop() {
 	g.m.t.Helper()
 	_ = g.cmd.Process.Signal(syscall.SIGTERM)
-	if err := g.cmd.Wait(); err != nil {
+	if err := <-g.ended; err != nil {
 		g.m.t.Errorf("gateway %s ended with %v", g.id, err)
 	}
 	_ = g.log.Close()

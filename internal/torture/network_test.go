@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"os/exec"
-	"syscall"
 	"time"
 )
 
@@ -26,11 +25,11 @@ func (m *machine) network() *network {
 	n.api = "http://" + api
 	host, port, _ := net.SplitHostPort(api)
 	cmd := exec.Command(*toxi, "-host", host, "-port", port)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
+	ended, err := startTied(cmd)
+	if err != nil {
 		m.t.Fatal(err)
 	}
-	m.t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	m.t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		resp, err := http.Get(n.api + "/version")
 		if err == nil {
