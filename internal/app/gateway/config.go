@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tollgate/internal/app/settings"
+	"tollgate/internal/metering/spool"
 )
 
 // Config is read from the environment. Secrets are not printed.
@@ -24,6 +25,7 @@ type Config struct {
 	UpstreamTimeout   time.Duration  `env:"UPSTREAM_TIMEOUT" envDefault:"60s"`
 	SpoolSegmentSlots int64          `env:"SPOOL_SEGMENT_SLOTS" envDefault:"65536"` // 256 bytes each
 	SpoolMaxSegments  int            `env:"SPOOL_MAX_SEGMENTS" envDefault:"256"`
+	SpoolFull         spool.Policy   `env:"SPOOL_FULL" envDefault:"refuse"` // refuse or serve
 	DrainTimeout      time.Duration  `env:"DRAIN_TIMEOUT" envDefault:"30s"`
 	LogLevel          slog.Level     `env:"LOG_LEVEL" envDefault:"INFO"`
 	TestClock         bool           `env:"TEST_CLOCK"` // follow the movable clock; for tests, never with real money
@@ -39,6 +41,7 @@ func (c Config) Validate() error {
 	need(strings.HasPrefix(c.PortalURL, "http"), "PORTAL_URL must be the portal's public address")
 	need(c.SpoolSegmentSlots >= 64, "SPOOL_SEGMENT_SLOTS must be at least 64")
 	need(c.SpoolMaxSegments >= 2, "SPOOL_MAX_SEGMENTS must be at least 2")
+	need(c.SpoolFull == "" || c.SpoolFull == spool.Refuse || c.SpoolFull == spool.Serve, "SPOOL_FULL must be refuse or serve, not %q", c.SpoolFull)
 	need(c.ID != "", "GATEWAY_ID is missing: a name of its own for each gateway")
 	need(c.UpstreamTimeout > 0, "UPSTREAM_TIMEOUT must be more than 0, not %s", c.UpstreamTimeout)
 	need(c.DrainTimeout >= 0, "DRAIN_TIMEOUT must not be negative, as %s is", c.DrainTimeout)

@@ -83,7 +83,7 @@ func assemble(ctx context.Context, cfg Config, logger *slog.Logger) (*program, e
 	}
 	p := &program{cfg: cfg, logger: logger, clock: clock.New(), pool: db, refusals: metering.NewRefusals(), limiter: memory.New(), registry: telemetry.NewRegistry()}
 	p.started = p.clock.Real()
-	p.spool, err = spool.New(spool.Config{Dir: filepath.Join(cfg.DataDir, "spool"), SegmentSlots: cfg.SpoolSegmentSlots, MaxSegments: cfg.SpoolMaxSegments})
+	p.spool, err = spool.New(spool.Config{Dir: filepath.Join(cfg.DataDir, "spool"), SegmentSlots: cfg.SpoolSegmentSlots, MaxSegments: cfg.SpoolMaxSegments, Full: cfg.SpoolFull})
 	if err != nil {
 		db.Close()
 		return nil, err
@@ -245,7 +245,8 @@ func (p *program) parts() []telemetry.Part {
 				return telemetry.Down, err.Error()
 			}
 			p.spool.Release()
-			return telemetry.Healthy, ""
+			alarm := p.spool.Alarm()
+			return state(alarm == "", telemetry.Degraded, alarm)
 		}},
 		{Name: "database", Check: func(ctx context.Context) (telemetry.State, string) {
 			ctx, cancel := context.WithTimeout(ctx, time.Second)
