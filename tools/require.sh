@@ -8,6 +8,9 @@ have() {
     postgresql) command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || [ -n "${DATABASE_URL:-}" ] ;;
     chromium) command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ;;
     npm) command -v npm >/dev/null ;;
+    nginx) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] ;;
+    libnginx-mod-http-lua) compgen -G '/usr/share/nginx/modules/ngx_http_lua_module.so' >/dev/null ;;
+    wrk) command -v wrk >/dev/null ;;
     redis-server) command -v redis-server >/dev/null ;;
     docker-compose) command -v docker-compose >/dev/null ;;
   esac

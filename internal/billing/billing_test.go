@@ -147,6 +147,7 @@ func (b *bundle) use(sub subscriptions.Subscription, n int, at time.Time) {
 	b.t.Helper()
 	segment := uuid.New()
 	b.exec(`INSERT INTO usage_segments (id, gateway) VALUES ($1, 'g')`, segment)
+	b.exec(`SELECT usage_events_add_day(($1::timestamptz AT TIME ZONE 'UTC')::date)`, at)
 	b.exec(`WITH batch AS (INSERT INTO usage_batches (segment_id, from_slot, to_slot, events, received_at) VALUES ($1, 0, $2::int, $2::int, now()) RETURNING id)
 		INSERT INTO usage_events (request_id, batch_id, at, org_id, application_id, subscription_id, key_id, version_id, operation_id, mode, method, path, status, billable, complete, units, bytes_in, bytes_out, duration_us, upstream_us)
 		SELECT gen_random_uuid(), batch.id, $3, $4, $5, $6, $1, $1, $1, 'live', 'GET', '/', 200, true, true, 1, 0, 0, 1, 1 FROM batch, generate_series(1, $2::int)`,

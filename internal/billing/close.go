@@ -110,7 +110,7 @@ func (s *Service) usageLines(ctx context.Context, tx *postgres.Tx, p subscriptio
 func (s *Service) ratedLines(tx *postgres.Tx, p subscriptions.BillingPeriod, terms plans.Terms, counted metering.Counted, b metering.Bounds, kind string) ([]invoices.Line, error) {
 	var lines []invoices.Line
 	for _, c := range terms.Components {
-		quantity := quantityOf(c, counted)
+		quantity := counted.On(c.Meter)
 		rated, err := s.rate(tx, b, c, quantity, kind)
 		if err != nil {
 			return nil, err
@@ -122,13 +122,6 @@ func (s *Service) ratedLines(tx *postgres.Tx, p subscriptions.BillingPeriod, ter
 		})
 	}
 	return lines, nil
-}
-
-func quantityOf(c plans.Component, counted metering.Counted) int64 {
-	if c.Meter == "units" {
-		return counted.Units
-	}
-	return counted.Calls
 }
 
 // rate prices the quantity of a line; an adjustment costs what all usage of the

@@ -77,9 +77,10 @@ func (s *Service) forecast(ctx context.Context, sub subscriptions.Listed) (f For
 // Recomputed is a usage line worked out again from its frozen bounds.
 type Recomputed struct {
 	Calls  int64
+	Stored int64 // of these, known by the counts stored of days whose single calls are gone
 	Amount int64
-	Hash   string
-	Same   bool // as billed, to the call and to the cent
+	Hash   string // over the single calls that are stored
+	Same   bool   // as billed, to the call and to the cent
 }
 
 // Recompute counts and rates a usage line again, from the calls themselves.
@@ -94,12 +95,20 @@ func (s *Service) Recompute(ctx context.Context, line invoices.Line) (r Recomput
 		if err != nil {
 			return err
 		}
-		r.Calls, r.Hash = counted.Calls, counted.Hash
+		kept, err := metering.KeptOf(ctx, tx.PGX, line.ID)
+		if err != nil {
+			return err
+		}
+		var quantity int64
+		for _, k := range kept {
+			r.Stored, quantity = r.Stored+k.Calls, quantity+k.Quantity
+		}
+		r.Calls, r.Hash = counted.Calls+r.Stored, counted.Hash
 		for _, c := range terms.Components {
 			if line.ComponentID == nil || c.ID != *line.ComponentID {
 				continue
 			}
-			rated, err := s.rate(tx, line.Bounds(), c, quantityOf(c, counted), line.Kind)
+			rated, err := s.rate(tx, line.Bounds(), c, counted.On(c.Meter)+quantity, line.Kind)
 			if err != nil {
 				return err
 			}
@@ -107,6 +116,6 @@ func (s *Service) Recompute(ctx context.Context, line invoices.Line) (r Recomput
 		}
 		return nil
 	})
-	r.Same = r.Calls == line.EventCount && r.Amount == line.Amount && r.Hash == line.UsageHash
+	r.Same = r.Calls == line.EventCount && r.Amount == line.Amount && (r.Hash == line.UsageHash || r.Stored > 0)
 	return r, err
 }

@@ -159,15 +159,6 @@ func array(ids []uuid.UUID) string {
 	return "{" + b.String() + "}"
 }
 
-// Days splits a usage line into days, APIs and keys.
-func (s *Service) Days(ctx context.Context, l Line) (out []metering.DayRow, err error) {
-	err = s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
-		out, err = metering.BillableByDay(ctx, tx.PGX, l.Bounds())
-		return err
-	})
-	return out, err
-}
-
 // Calls lists single calls of a usage line, oldest first.
 func (s *Service) Calls(ctx context.Context, l Line, f metering.DayFilter, offset, most int) ([]metering.Call, error) {
 	return s.calls(ctx, l, f, metering.Call{}, offset, most)

@@ -44,24 +44,23 @@ func LastBatch(ctx context.Context, pool *pgxpool.Pool) (last int64, err error) 
 
 // Counted is a frozen amount of usage.
 type Counted struct {
-	Calls int64
-	Units int64
-	Hash  string // SHA-256 over the request ids in order, hexadecimal
+	Amounts
+	Hash string // SHA-256 over the request ids in order, hexadecimal
 }
 
 // CountBillable counts and hashes the billable calls within bounds. The ids are
 // hashed as they come in: the database could not hold all of a large period's
 // in one value.
 func CountBillable(ctx context.Context, tx pgx.Tx, b Bounds) (c Counted, err error) {
-	rows, err := tx.Query(ctx, `SELECT request_id, units FROM usage_events WHERE billable AND`+inBounds+`ORDER BY request_id`, b.args()...)
+	rows, err := tx.Query(ctx, `SELECT request_id, units, bytes_in, bytes_out, `+millis+` FROM usage_events WHERE billable AND`+inBounds+`ORDER BY request_id`, b.args()...)
 	if err != nil {
 		return c, fmt.Errorf("count billable usage: %w", err)
 	}
 	hash := sha256.New()
 	var id [16]byte
-	var units int64
-	_, err = pgx.ForEachRow(rows, []any{&id, &units}, func() error {
-		c.Calls, c.Units = c.Calls+1, c.Units+units
+	one := Amounts{Calls: 1}
+	_, err = pgx.ForEachRow(rows, []any{&id, &one.Units, &one.BytesIn, &one.BytesOut, &one.Millis}, func() error {
+		c.Amounts = c.Plus(one)
 		_, err := hash.Write(id[:])
 		return err
 	})
@@ -80,12 +79,14 @@ func CountSoFar(ctx context.Context, tx pgx.Tx, subscription uuid.UUID, from, to
 	if !first.Before(last) {
 		first, last = to, to
 	}
+	single := `SELECT 1, units, bytes_in, bytes_out, ` + millis + ` FROM usage_events WHERE billable AND subscription_id = $1 AND `
 	err = tx.QueryRow(ctx, `
-		SELECT coalesce(sum(calls), 0)::bigint, coalesce(sum(units), 0)::bigint FROM (
-			SELECT billable_calls AS calls, billable_units AS units FROM usage_hourly WHERE subscription_id = $1 AND hour >= $4 AND hour < $5
-			UNION ALL SELECT 1, units FROM usage_events WHERE billable AND subscription_id = $1 AND at >= $2 AND at < $4
-			UNION ALL SELECT 1, units FROM usage_events WHERE billable AND subscription_id = $1 AND at >= $5 AND at < $3) counted`,
-		subscription, from, to, first, last).Scan(&c.Calls, &c.Units)
+		SELECT `+sumOf("calls", "units", "bytes_in", "bytes_out", "ms")+` FROM (
+			SELECT billable_calls AS calls, billable_units AS units, billable_bytes_in AS bytes_in, billable_bytes_out AS bytes_out, billable_ms AS ms
+			FROM usage_hourly WHERE subscription_id = $1 AND hour >= $4 AND hour < $5
+			UNION ALL `+single+`at >= $2 AND at < $4
+			UNION ALL `+single+`at >= $5 AND at < $3) counted`,
+		subscription, from, to, first, last).Scan(&c.Calls, &c.Units, &c.BytesIn, &c.BytesOut, &c.Millis)
 	if err != nil {
 		return c, fmt.Errorf("count usage so far: %w", err)
 	}
@@ -94,19 +95,20 @@ func CountSoFar(ctx context.Context, tx pgx.Tx, subscription uuid.UUID, from, to
 
 // DayRow is the billable usage of one day, API and key.
 type DayRow struct {
-	Day          time.Time // midnight UTC
-	VersionID    uuid.UUID
-	API          string
-	KeyID        uuid.UUID
-	Key          string
-	Calls, Units int64
+	Day       time.Time // midnight UTC
+	VersionID uuid.UUID
+	API       string
+	KeyID     uuid.UUID
+	Key       string
+	Amounts
 }
 
 // BillableByDay splits a set of usage into days, APIs and keys.
 func BillableByDay(ctx context.Context, tx pgx.Tx, b Bounds) ([]DayRow, error) {
 	rows, err := tx.Query(ctx, `
-		SELECT e.day, e.version_id, a.name, e.key_id, k.name, e.calls, e.units FROM (
-			SELECT date_trunc('day', at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' AS day, version_id, key_id, count(*) AS calls, sum(units)::bigint AS units
+		SELECT e.day, e.version_id, a.name, e.key_id, k.name, e.calls, e.units, e.bytes_in, e.bytes_out, e.ms FROM (
+			SELECT date_trunc('day', at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' AS day, version_id, key_id, count(*) AS calls, sum(units)::bigint AS units,
+				sum(bytes_in)::bigint AS bytes_in, sum(bytes_out)::bigint AS bytes_out, sum(`+millis+`)::bigint AS ms
 			FROM usage_events WHERE billable AND`+inBounds+`GROUP BY 1, 2, 3) e
 		JOIN api_versions v ON v.id = e.version_id JOIN apis a ON a.id = v.api_id JOIN keys k ON k.id = e.key_id
 		ORDER BY e.day, a.name, k.name, e.key_id`, b.args()...)

@@ -3,6 +3,7 @@ package plans
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,6 +46,7 @@ type NewPlan struct {
 	QuotaCalls              int64 // 0: no quota
 	QuotaHard               bool
 	Usage                   *pricing.Component // nil: usage costs nothing
+	Meter                   string             // what Usage is charged by; empty: requests
 }
 
 // Validate reports what is wrong, field by field.
@@ -59,6 +61,7 @@ func (p NewPlan) Validate() error {
 	v.Check(p.RateCalls >= 0, "rate_calls", "The number of calls cannot be negative.")
 	v.Check(p.RateCalls == 0 || windows[p.RateWindow], "rate_window", "Choose second, minute, hour or day.")
 	v.Check(p.QuotaCalls >= 0, "quota_calls", "The number of calls cannot be negative.")
+	v.Check(p.Meter == "" || slices.Contains(Meters, p.Meter), "meter", "Choose one of the listed meters.")
 	if p.Usage != nil {
 		if err := p.Usage.Validate(); err != nil {
 			v.Check(false, "tiers", "%s", sentence(err))
@@ -72,6 +75,13 @@ func (p NewPlan) Validate() error {
 func (p NewPlan) Bounded() bool {
 	return p.RecurringFee != 0 || p.Usage != nil || p.RateCalls != 0 || p.QuotaCalls != 0
 }
+
+// Meters are what a price component can charge by: calls, units, bytes of
+// bodies, milliseconds.
+var Meters = []string{"requests", "units", "bytes_in", "bytes_out", "bytes", "duration"}
+
+// meterNames are what a component is called on invoices.
+var meterNames = map[string]string{"requests": "API calls", "units": "Units", "bytes_in": "Bytes received", "bytes_out": "Bytes sent", "bytes": "Bytes received and sent", "duration": "Milliseconds of API calls"}
 
 const maxFee = 1_000_000_000
 

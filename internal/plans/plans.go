@@ -61,7 +61,7 @@ type Limit struct {
 type Component struct {
 	ID    uuid.UUID
 	Name  string
-	Meter string // what is counted: "requests" or "units"
+	Meter string // what is counted, one of Meters
 	pricing.Component
 }
 

@@ -1,6 +1,7 @@
 package plans
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -96,7 +97,8 @@ func (in NewPlan) Terms() Terms {
 		t.Limits = append(t.Limits, Limit{Quota: true, Calls: in.QuotaCalls, Hard: in.QuotaHard})
 	}
 	if in.Usage != nil {
-		t.Components = []Component{{ID: postgres.NewID(), Name: "API calls", Meter: "requests", Component: *in.Usage}}
+		meter := cmp.Or(in.Meter, "requests")
+		t.Components = []Component{{ID: postgres.NewID(), Name: meterNames[meter], Meter: meter, Component: *in.Usage}}
 	}
 	return t
 }

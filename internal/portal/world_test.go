@@ -120,7 +120,7 @@ func (w *world) screens() portal.Screens {
 		Account: &account.Pages{Accounts: w.accounts, Billing: w.billing},
 		Console: &console.Console{DB: w.db, Clock: w.clock, Accounts: w.accounts, Applications: applications.New(w.db), Keys: w.keys, Subscriptions: subs,
 			Plans: w.plans, Billing: w.billing, Invoices: inv, GatewayURL: "http://gateway.example"},
-		Finance:  &finance.Finance{Clock: w.clock, Invoices: inv, Billing: w.billing},
+		Finance:  &finance.Finance{Clock: w.clock, Invoices: inv, Billing: w.billing, CallsKept: 400},
 		Ops:      &ops.Ops{DB: w.db, Clock: w.clock, Parts: []telemetry.Part{healthy}},
 		Clock:    &ops.Clock{DB: w.db, Clock: w.clock, Mover: w},
 		Webhooks: &ops.Webhooks{Billing: w.billing},

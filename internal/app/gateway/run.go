@@ -271,7 +271,8 @@ func (p *program) parts() []telemetry.Part {
 				return telemetry.Down, err.Error()
 			}
 			p.spool.Release()
-			return telemetry.Healthy, ""
+			alarm := p.spool.Alarm()
+			return state(alarm == "", telemetry.Degraded, alarm)
 		}},
 		{Name: "database", Check: func(ctx context.Context) (telemetry.State, string) {
 			ctx, cancel := context.WithTimeout(ctx, time.Second)

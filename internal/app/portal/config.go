@@ -28,6 +28,7 @@ type Config struct {
 	StripeVersion       string         `env:"STRIPE_API_VERSION"`
 	ImportNetworks      []netip.Prefix `env:"IMPORT_NETWORKS"`                 // private networks that documents may be fetched from; none by default
 	UpstreamNetworks    []netip.Prefix `env:"UPSTREAM_NETWORKS" envDefault:""` // the gateways'; checked when an API is published
+	RawCallsKept        int            `env:"RAW_CALLS_KEPT" envDefault:"400"` // days that single calls are stored at least; roll-ups stay for good
 	DrainTimeout        time.Duration  `env:"DRAIN_TIMEOUT" envDefault:"30s"`
 	LogLevel            slog.Level     `env:"LOG_LEVEL" envDefault:"INFO"`
 	TestClock           bool           `env:"TEST_CLOCK"` // follow the movable clock; refused with a live Stripe key
@@ -59,6 +60,7 @@ func (c Config) Validate() error {
 		u, err := url.Parse(value)
 		need(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && !strings.HasSuffix(value, "/"), "%s must be an http or https address without a slash at its end, not %q", name, value)
 	}
+	need(c.RawCallsKept >= 62, "RAW_CALLS_KEPT must be at least 62 days, not %d: a period and its late calls are billed from single calls", c.RawCallsKept)
 	need(c.DrainTimeout >= 0, "DRAIN_TIMEOUT must not be negative, as %s is", c.DrainTimeout)
 	wrong.Listen("PORTAL_LISTEN", c.Listen)
 	wrong.Listen("PORTAL_PRIVATE_LISTEN", c.PrivateListen)

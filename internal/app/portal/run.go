@@ -16,6 +16,7 @@ import (
 	"tollgate/internal/app/serve"
 	"tollgate/internal/app/settings"
 	"tollgate/internal/billing"
+	"tollgate/internal/invoices"
 	"tollgate/internal/jobs"
 	"tollgate/internal/keys/token"
 	"tollgate/internal/portal"
@@ -118,6 +119,11 @@ func (s *Services) workers() *jobs.Workers {
 	jobs.Every(w, time.Hour, func() river.JobArgs { return billing.LateJob{} })
 	jobs.Handle(w, func(ctx context.Context, _ forgetJob) error { return s.Accounts.Forget(ctx) })
 	jobs.Every(w, time.Hour, func() river.JobArgs { return forgetJob{} })
+	jobs.Handle(w, func(ctx context.Context, _ invoices.DropCallsJob) error {
+		_, err := s.Invoices.DropCalls(ctx, s.cfg.RawCallsKept)
+		return err
+	})
+	jobs.Every(w, 6*time.Hour, func() river.JobArgs { return invoices.DropCallsJob{} })
 	return w
 }
 

@@ -31,6 +31,7 @@ type Console struct {
 	Billing       *billing.Service
 	Invoices      *invoices.Service
 	GatewayURL    string // as developers reach the gateway
+	CallsKept     int    // days that single calls are stored at least
 }
 
 // org is the organization of whoever asks.

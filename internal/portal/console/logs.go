@@ -31,7 +31,7 @@ func (c *Console) Logs(r *request.Request) error {
 	}
 	props := page.LogsProps{
 		Calls: callRows(calls, c.Clock.Now().In(org.Location())), Total: format.Counted(total, "call", "calls"), Pager: p.Props(total),
-		Retention: "Days are UTC. Calls that the gateway refused are counted on the overview, not listed here, and never billed.",
+		Retention: "Single calls are listed for " + format.Counted(int64(c.CallsKept), "day", "days") + " at least; what was used of each hour stays for good. Days are UTC. Calls that the gateway refused are counted on the overview, not listed here, and never billed.",
 	}
 	if !f.hour.IsZero() {
 		props.Total += " from " + f.hour.Format("15:04") + " to " + f.hour.Format("15:59 MST")

@@ -24,6 +24,8 @@ type Finance struct {
 	Clock    *clock.Clock
 	Invoices *invoices.Service
 	Billing  *billing.Service
+
+	CallsKept int // days that single calls are stored at least
 }
 
 // mostCSV bounds a file of invoices.

@@ -41,7 +41,15 @@ func (f *Finance) linePage(r *request.Request, again bool) error {
 		props.Tiers = []page.BillLine{{Label: "Fee, in advance", Arithmetic: "1 × " + format.Money(line.Amount, doc.Currency), Amount: format.Money(line.Amount, doc.Currency)}}
 		return r.Page(page.Line(r.Layout(line.Description), props))
 	}
-	props.CallsURL, props.CSVURL, props.RecomputeURL, props.Kept = address+"/calls", address+"/calls.csv", address+"/recompute", "Single calls are kept; days are UTC."
+	props.CallsURL, props.CSVURL, props.RecomputeURL, props.Kept = address+"/calls", address+"/calls.csv", address+"/recompute", ""
+	meter, err := f.Invoices.Meter(r.Ctx(), line)
+	if err != nil {
+		return err
+	}
+	if props.Kept, err = f.kept(r, line); err != nil {
+		return err
+	}
+	props.Quantity = quantityLabels[meter]
 	if again {
 		if props.Recompute, err = f.recomputed(r, line, doc.Currency); err != nil {
 			return err
@@ -88,6 +96,9 @@ func (f *Finance) recomputed(r *request.Request, line invoices.Line, currency st
 		return nil, err
 	}
 	text := format.Counted(again.Calls, "call", "calls") + " and " + format.Money(again.Amount, currency)
+	if again.Same && again.Stored > 0 {
+		return &page.RecomputeResult{OK: true, Text: text + ", as billed.", Detail: "Single calls of " + format.Count(again.Stored) + " are gone: for them the counts stored of their days were rated again."}, nil
+	}
 	if again.Same {
 		return &page.RecomputeResult{OK: true, Text: text + ", as billed.", Detail: "Counted and rated again from the calls themselves; their hash is the same."}, nil
 	}
@@ -98,18 +109,37 @@ func (f *Finance) recomputed(r *request.Request, line invoices.Line, currency st
 	return out, nil
 }
 
-func usage(days []metering.DayRow, p paging.Page, address string) (rows []page.LineUsageRow, total page.LineUsageRow) {
-	var calls, units int64
+// quantityLabels head the column of what a meter counts.
+var quantityLabels = map[string]string{metering.Requests: "Quantity", metering.Units: "Units", metering.BytesIn: "Bytes", metering.BytesOut: "Bytes", metering.Bytes: "Bytes", metering.Duration: "Milliseconds"}
+
+// kept says until when a line's single calls are stored.
+func (f *Finance) kept(r *request.Request, line invoices.Line) (string, error) {
+	gone, err := f.Invoices.Dropped(r.Ctx())
+	switch {
+	case err != nil:
+		return "", err
+	case line.PeriodEnd.After(gone) && line.PeriodStart.Before(gone):
+		return "Single calls of before " + format.Date(gone.UTC()) + " are gone; their counts and hashes are kept. Days are UTC.", nil
+	case line.PeriodStart.Before(gone):
+		return "The single calls are gone; their counts and hashes are kept. Days are UTC.", nil
+	}
+	return "Single calls are kept until " + format.Date(line.PeriodStart.UTC().AddDate(0, 0, f.CallsKept)) + " at least, counts and hashes for good. Days are UTC.", nil
+}
+
+func usage(days []invoices.DayCount, p paging.Page, address string) (rows []page.LineUsageRow, total page.LineUsageRow) {
+	var calls, quantity int64
 	for _, d := range days {
-		calls, units = calls+d.Calls, units+d.Units
+		calls, quantity = calls+d.Calls, quantity+d.Quantity
 	}
 	from := p.Offset()
 	for _, d := range days[from:min(from+p.Size(), len(days))] {
-		q := url.Values{"day": {d.Day.UTC().Format(day)}, "version": {d.VersionID.String()}, "key": {d.KeyID.String()}}
-		rows = append(rows, page.LineUsageRow{Day: format.ShortDate(d.Day.UTC()), API: d.API, Key: d.Key, Calls: format.Count(d.Calls), Units: format.Count(d.Units),
-			CallsURL: paging.With(address+"/calls", q)})
+		row := page.LineUsageRow{Day: format.ShortDate(d.Day.UTC()), API: d.API, Key: d.Key, Calls: format.Count(d.Calls), Units: format.Count(d.Quantity)}
+		if !d.Gone {
+			row.CallsURL = paging.With(address+"/calls", url.Values{"day": {d.Day.UTC().Format(day)}, "version": {d.VersionID.String()}, "key": {d.KeyID.String()}})
+		}
+		rows = append(rows, row)
 	}
-	return rows, page.LineUsageRow{Calls: format.Count(calls), Units: format.Count(units)}
+	return rows, page.LineUsageRow{Calls: format.Count(calls), Units: format.Count(quantity)}
 }
 
 // narrowed is the part of a line that the URL names. A value that cannot be
@@ -143,7 +173,11 @@ func (f *Finance) LineCalls(r *request.Request) error {
 	if err != nil {
 		return err
 	}
-	total, units, err := f.count(r, line, filter)
+	total, quantity, err := f.count(r, line, filter)
+	if err != nil {
+		return err
+	}
+	meter, err := f.Invoices.Meter(r.Ctx(), line)
 	if err != nil {
 		return err
 	}
@@ -153,19 +187,37 @@ func (f *Finance) LineCalls(r *request.Request) error {
 	address := "/finance/lines/" + line.ID.String()
 	props := page.LineCallsProps{
 		Line: line.Description, LineURL: address, Invoice: bill.Row(doc.Listed, f.Clock.Now(), "", true).Number, InvoiceURL: "/finance/invoices/" + doc.ID.String(),
-		Total: format.Counted(total, "call", "calls") + ", " + format.Counted(units, "unit", "units"), Pager: p.Props(total), CSVURL: paging.With(address+"/calls.csv", q),
+		Total: format.Counted(total, "call", "calls") + quantityOf(meter, quantity), Quantity: quantityLabels[meter], Pager: p.Props(total), CSVURL: paging.With(address+"/calls.csv", q),
 	}
 	if !filter.Day.IsZero() {
 		props.Total += " on " + format.ShortDate(filter.Day)
 	}
+	if gone, err := f.Invoices.Dropped(r.Ctx()); err != nil {
+		return err
+	} else if line.PeriodStart.Before(gone) {
+		props.Gone = "Single calls of before " + format.Date(gone.UTC()) + " are not stored any more. What they came to stands on the line's page, day by day."
+	}
 	for _, c := range calls {
 		props.Calls = append(props.Calls, page.LineCall{
 			Time:   component.TimeProps{Text: c.At.UTC().Format("2 Jan 15:04:05.000"), ISO: c.At.UTC().Format(time.RFC3339Nano), Full: format.DateTime(c.At.UTC())},
-			Method: c.Method, Operation: c.Path, Key: c.Key, Status: format.Count(int64(c.Status)), Tone: tone(c.Status), Units: format.Count(c.Units),
+			Method: c.Method, Operation: c.Path, Key: c.Key, Status: format.Count(int64(c.Status)), Tone: tone(c.Status), Units: format.Count(c.Amounts().On(meter)),
 			Batch: format.Count(c.BatchID), EventID: c.RequestID.String(),
 		})
 	}
 	return r.Page(page.LineCalls(r.Layout("Calls"), props))
+}
+
+// quantityOf says a quantity in words, unless calls alone are counted.
+func quantityOf(meter string, n int64) string {
+	switch meter {
+	case metering.Requests:
+		return ""
+	case metering.Units:
+		return ", " + format.Counted(n, "unit", "units")
+	case metering.Duration:
+		return ", " + format.Counted(n, "millisecond", "milliseconds")
+	}
+	return ", " + format.Counted(n, "byte", "bytes")
 }
 
 func tone(status int16) component.Tone {
@@ -186,17 +238,17 @@ func (f *Finance) callsOf(r *request.Request, line invoices.Line, filter meterin
 	return f.Invoices.Calls(r.Ctx(), line, filter, offset, most)
 }
 
-func (f *Finance) count(r *request.Request, line invoices.Line, filter metering.DayFilter) (calls, units int64, err error) {
+func (f *Finance) count(r *request.Request, line invoices.Line, filter metering.DayFilter) (calls, quantity int64, err error) {
 	if line.Kind == invoices.Recurring {
 		return 0, 0, nil
 	}
 	days, err := f.Invoices.Days(r.Ctx(), line)
 	for _, d := range days {
-		if (filter.Day.IsZero() || filter.Day.Equal(d.Day)) && (filter.Version == uuid.Nil || filter.Version == d.VersionID) && (filter.Key == uuid.Nil || filter.Key == d.KeyID) {
-			calls, units = calls+d.Calls, units+d.Units
+		if !d.Gone && (filter.Day.IsZero() || filter.Day.Equal(d.Day)) && (filter.Version == uuid.Nil || filter.Version == d.VersionID) && (filter.Key == uuid.Nil || filter.Key == d.KeyID) {
+			calls, quantity = calls+d.Calls, quantity+d.Quantity
 		}
 	}
-	return calls, units, err
+	return calls, quantity, err
 }
 
 // LineCallsCSV is exactly the calls that were billed, one row each.

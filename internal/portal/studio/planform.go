@@ -118,7 +118,7 @@ func (f *planForm) usage(r *request.Request, currency string) {
 		f.invalid.Check(false, "model", "Choose one of the listed models.")
 		return
 	}
-	f.plan.Usage = c
+	f.plan.Usage, f.plan.Meter = c, firstOf(r.Form("meter"), "requests")
 }
 
 // tierInputs are the rows as typed.
@@ -204,9 +204,9 @@ func (f *planForm) show(r *request.Request, customers map[uuid.UUID]string) page
 	p.Name, p.Slug = typed(r, f.invalid, "name"), typed(r, f.invalid, "slug")
 	p.RateCalls, p.QuotaCalls, p.MonthlyFee = typed(r, f.invalid, "rate_calls"), typed(r, f.invalid, "quota_calls"), typed(r, f.invalid, "monthly_fee")
 	p.Included, p.UnitPrice, p.PackageSize = typed(r, f.invalid, "included_units"), typed(r, f.invalid, "unit_price"), typed(r, f.invalid, "package_size")
-	p.OrgError, p.ModelError, p.TiersError, p.FreeError = f.invalid["organization"], f.invalid["model"], f.invalid["tiers"], f.invalid["free_unlimited"]
+	p.OrgError, p.ModelError, p.MeterError, p.TiersError, p.FreeError = f.invalid["organization"], f.invalid["model"], f.invalid["meter"], f.invalid["tiers"], f.invalid["free_unlimited"]
 	choices(p, r.Form, customers)
-	p.Error = firstOf(p.Error, rest(f.invalid, "name", "slug", "rate_calls", "quota_calls", "monthly_fee", "included_units", "unit_price", "package_size", "organization", "model", "tiers", "free_unlimited"))
+	p.Error = firstOf(p.Error, rest(f.invalid, "name", "slug", "rate_calls", "quota_calls", "monthly_fee", "included_units", "unit_price", "package_size", "organization", "model", "meter", "tiers", "free_unlimited"))
 	if f.valid() {
 		p.Preview, p.Cliffs = preview(f.plan.Terms())
 	}
@@ -222,6 +222,8 @@ func choices(p *page.PlanFields, chosen func(string) string, customers map[uuid.
 	p.Currencies = option(firstOf(chosen("currency"), "usd"), "usd", "USD", "eur", "EUR", "gbp", "GBP", "chf", "CHF", "jpy", "JPY")
 	p.Models = option(firstOf(chosen("model"), "none"), "none", "None", "per_unit", "Per call", "graduated", "Graduated: each call at its own tier",
 		"volume", "Volume: all calls at the tier reached", "package", "Package: per block of calls")
+	p.Meters = option(firstOf(chosen("meter"), "requests"), "requests", "Calls", "units", "Units: the weights of operations", "bytes_out", "Bytes sent to the customer",
+		"bytes_in", "Bytes received from the customer", "bytes", "Bytes in both directions", "duration", "Milliseconds that calls take")
 	if customers == nil { // a granted plan: neither is a choice
 		p.Sale, p.Visibility = p.Sale[:1], option("private", "private", "This organization")
 		p.Sale[0].Selected = true
