@@ -42,7 +42,9 @@ CREATE INDEX limit_overrides_org ON limit_overrides (org_id);
 
 ALTER TABLE keys
   ADD COLUMN scopes text[] NOT NULL DEFAULT '{}', -- APIs ("shop") and operations ("shop/list-things") that it may call; none: all
-  ADD COLUMN networks cidr[] NOT NULL DEFAULT '{}'; -- addresses that it may be used from; none: all
+  ADD COLUMN networks cidr[] NOT NULL DEFAULT '{}', -- addresses that it may be used from; none: all
+  ADD COLUMN replaced boolean NOT NULL DEFAULT false; -- rotated: expires_at is the end of the overlap
+UPDATE keys SET replaced = true WHERE expires_at IS NOT NULL; -- until now only rotation let keys expire
 
 -- Upstreams -------------------------------------------------------------------
 

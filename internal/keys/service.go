@@ -32,18 +32,29 @@ func (s *Service) Create(ctx context.Context, actor, org, application uuid.UUID,
 	if err := in.Validate(); err != nil {
 		return Key{}, "", err
 	}
+	if now := s.clock.Now(); in.ExpiresAt != nil && (!in.ExpiresAt.After(now) || in.ExpiresAt.After(now.Add(MaxLifetime))) {
+		return Key{}, "", invalid("expires", "Choose a day from today on and within ten years, or none.")
+	}
 	err = s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
+		if err := scopesExist(ctx, tx, org, in.Scopes); err != nil {
+			return err
+		}
 		k, secret, err = s.insert(ctx, tx, actor, org, application, in)
 		return err
 	})
 	return k, secret, err
 }
 
+func invalid(field, message string) error {
+	return &problem.Error{Code: "invalid", Message: "Please correct the marked fields.", Fields: map[string]string{field: message}}
+}
+
 func (s *Service) insert(ctx context.Context, tx *postgres.Tx, actor, org, application uuid.UUID, in NewKey) (Key, string, error) {
 	secret := token.Mint(in.Mode)
 	hash := token.Sum(s.pepper, secret)
-	k := Key{ID: postgres.NewID(), OrgID: org, ApplicationID: application, Name: in.Name, Mode: in.Mode, Display: token.Display(secret), Hash: hash[:], CreatedAt: s.clock.Now()}
-	if err := tx.Create(&k).Error; err != nil {
+	k := Key{ID: postgres.NewID(), OrgID: org, ApplicationID: application, Name: in.Name, Mode: in.Mode, Display: token.Display(secret), Hash: hash[:], CreatedAt: s.clock.Now(),
+		ExpiresAt: in.ExpiresAt, Scopes: in.Scopes, Networks: in.Networks}
+	if err := insertKey(ctx, tx, k); err != nil {
 		return Key{}, "", fmt.Errorf("store key: %w", err)
 	}
 	return k, secret, s.note(ctx, tx, actor, k, "key.create")
@@ -55,18 +66,18 @@ func (s *Service) note(ctx context.Context, tx *postgres.Tx, actor uuid.UUID, k 
 
 // List returns the organization's keys, newest first, the revoked last.
 func (s *Service) List(ctx context.Context, org uuid.UUID) (out []Listed, err error) {
-	err = s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
-		return tx.Raw(`
-			SELECT k.*, u.last_used_at, u.last_status, u.last_duration_us FROM keys k LEFT JOIN key_usage u ON u.key_id = k.id
-			WHERE k.org_id = ? ORDER BY k.revoked_at IS NOT NULL, k.created_at DESC, k.id LIMIT 500`, org).Scan(&out).Error
+	err = s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
+		out, err = listKeys(ctx, tx, org)
+		return err
 	})
 	return out, err
 }
 
 // Get reads one of the organization's keys.
 func (s *Service) Get(ctx context.Context, org, id uuid.UUID) (k Key, err error) {
-	err = s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
-		return tx.Where("org_id = ? AND id = ?", org, id).First(&k).Error
+	err = s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
+		k, err = readKey(ctx, tx, org, id)
+		return err
 	})
 	if postgres.IsNotFound(err) {
 		err = problem.NotFound("key")
@@ -83,7 +94,7 @@ func (s *Service) Revoke(ctx context.Context, actor, org, id uuid.UUID, name str
 			return err
 		}
 		if k.Name != name {
-			return &problem.Error{Code: "invalid", Message: "Please correct the marked fields.", Fields: map[string]string{"name": "Type the key's name exactly: " + k.Name}}
+			return invalid("name", "Type the key's name exactly: "+k.Name)
 		}
 		res := tx.Exec(`UPDATE keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL`, s.clock.Now(), id)
 		if res.Error != nil || res.RowsAffected == 0 {
@@ -93,11 +104,11 @@ func (s *Service) Revoke(ctx context.Context, actor, org, id uuid.UUID, name str
 	})
 }
 
-// Rotate makes a successor of the same name and mode; the old key works for
-// overlap longer.
+// Rotate makes a successor of the same name, mode, scopes, networks and
+// lifetime; the old key works for overlap longer, but not beyond its own expiry.
 func (s *Service) Rotate(ctx context.Context, actor, org, id uuid.UUID, overlap time.Duration) (k Key, secret string, err error) {
 	if overlap < 0 || overlap > MaxOverlap {
-		return Key{}, "", &problem.Error{Code: "invalid", Message: "Please correct the marked fields.", Fields: map[string]string{"overlap": "Choose an overlap of at most 30 days."}}
+		return Key{}, "", invalid("overlap", "Choose an overlap of at most 30 days.")
 	}
 	err = s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
 		if err := tx.Exec(`SELECT 1 FROM keys WHERE org_id = ? AND id = ? FOR UPDATE`, org, id).Error; err != nil {
@@ -110,17 +121,24 @@ func (s *Service) Rotate(ctx context.Context, actor, org, id uuid.UUID, overlap 
 		if !old.Works(s.clock.Now()) {
 			return problem.Conflict("This key no longer works, so it cannot be rotated. Make a new one.")
 		}
-		if old.ExpiresAt != nil {
+		if old.Replaced {
 			return problem.Conflict("This key was replaced already and ends on %s. Rotate its successor instead.", old.ExpiresAt.UTC().Format("2 January 2006, 15:04 UTC"))
 		}
-		until := s.clock.Now().Add(overlap)
-		if err := tx.Exec(`UPDATE keys SET expires_at = ? WHERE id = ?`, until, id).Error; err != nil {
+		until, next := s.clock.Now().Add(overlap), NewKey{Name: old.Name, Mode: old.Mode, Scopes: old.Scopes, Networks: old.Networks}
+		if old.ExpiresAt != nil {
+			end := s.clock.Now().Add(old.ExpiresAt.Sub(old.CreatedAt))
+			next.ExpiresAt = &end
+			if old.ExpiresAt.Before(until) {
+				until = *old.ExpiresAt
+			}
+		}
+		if err := tx.Exec(`UPDATE keys SET expires_at = ?, replaced = true WHERE id = ?`, until, id).Error; err != nil {
 			return err
 		}
 		if err := s.note(ctx, tx, actor, old, "key.rotate"); err != nil {
 			return err
 		}
-		k, secret, err = s.insert(ctx, tx, actor, org, old.ApplicationID, NewKey{Name: old.Name, Mode: old.Mode})
+		k, secret, err = s.insert(ctx, tx, actor, org, old.ApplicationID, next)
 		return err
 	})
 	return k, secret, err

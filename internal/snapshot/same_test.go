@@ -38,7 +38,8 @@ func (v *View) text() string {
 	slices.SortFunc(d.Keys, func(a, b Credential) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	slices.SortFunc(d.Subscriptions, func(a, b Subscription) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	var s strings.Builder
-	fmt.Fprintln(&s, "version", v.Version, v.ClockOffset)
+	keys, routes, subscriptions := v.Size()
+	fmt.Fprintln(&s, "version", v.Version, v.ClockOffset, "size", keys, routes, subscriptions)
 	for _, k := range d.Keys {
 		restricted := k.access != 0
 		found := v.Lookup(k.Hash)

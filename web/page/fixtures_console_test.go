@@ -34,7 +34,7 @@ func consoleFixtures() []fixture {
 		}})},
 		{name: "subscriptions-empty", path: "/console/subscriptions", page: with(Subscriptions, SubscriptionsProps{})},
 		{name: "keys", path: "/console/keys", page: with(Keys, keysFixture())},
-		{name: "keys-empty", path: "/console/keys", page: with(Keys, KeysProps{Form: KeyForm{Name: "", NameError: "Give the key a name."}})},
+		{name: "keys-empty", path: "/console/keys", page: with(Keys, KeysProps{Form: KeyForm{Name: "", NameError: "Give the key a name.", Expires: Input{Value: "2027-05-31"}, Scopes: Input{Value: "weather/nothing", Error: "There is no weather/nothing."}, Networks: Input{Value: "10.0.0.5/8", Error: "Write 10.0.0.0/8."}, APIs: "weather"}})},
 		{name: "key-created", path: "/console/keys", page: with(KeyCreated, KeyCreatedProps{Name: "billing-worker", Mode: badge("Test", component.Test), Secret: "tg_test_4fK2mQ9sVb7XeR1nLw8ZtYc3aHd6PqJ5uGi0", Samples: sampleTabs("samples"), FirstCallURL: "/console/first-call/k1"})},
 		{name: "key-created-empty", path: "/console/keys", page: with(KeyCreated, KeyCreatedProps{Name: "x", Secret: "y", FirstCallURL: "/"})},
 		{name: "first-call", path: "/console/keys", page: with(FirstCall, FirstCallProps{KeyName: "billing-worker", Samples: sampleTabs("samples"), StatusURL: "/status.json", RefreshURL: "/console/first-call/k1", Result: FirstCallResult{State: CallWaiting}})},

@@ -61,13 +61,19 @@ func (c *Console) keysPage(r *request.Request, status int, no refusal) error {
 		props.Keys = append(props.Keys, row)
 	}
 	if no.key == uuid.Nil && no.fields != nil {
-		props.Form = page.KeyForm{Name: r.Form("name"), NameError: no.fields["name"], ModeError: no.fields["mode"], Error: no.fields[""]}
+		props.Form = page.KeyForm{
+			Name: r.Form("name"), NameError: no.fields["name"], ModeError: no.fields["mode"], Error: no.fields[""],
+			Expires: typed(r, no.fields, "expires"), Scopes: typed(r, no.fields, "scopes"), Networks: typed(r, no.fields, "networks"),
+		}
 	}
 	testable, err := c.testable(r)
 	if err != nil {
 		return err
 	}
 	props.Form.Modes = modes(r.Form("mode"), testable)
+	if props.Form.APIs, err = c.ownAPIs(r); err != nil {
+		return err
+	}
 	return r.PageStatus(status, page.Keys(r.Layout("API keys"), props))
 }
 
@@ -128,6 +134,7 @@ func keyRow(k keys.Listed, now time.Time) page.KeyRow {
 	if k.LastUsedAt != nil {
 		row.LastUsed = format.Moment(k.LastUsedAt.In(now.Location()), now)
 	}
+	row.Restrictions = restrictions(k.Key)
 	switch {
 	case k.RevokedAt != nil:
 		row.Status = component.BadgeProps{Label: "Revoked"}
@@ -135,11 +142,14 @@ func keyRow(k keys.Listed, now time.Time) page.KeyRow {
 	case !k.Works(now):
 		row.Status = component.BadgeProps{Label: "Expired"}
 		return row
-	case k.ExpiresAt != nil:
+	case k.Replaced:
 		row.Status = component.BadgeProps{Label: "Rotating", Tone: component.Warn}
 		row.Note = "Replaced. It works until " + format.DateTime(k.ExpiresAt.In(now.Location()))
 	default:
 		row.RotateURL = address + "/rotate"
+		if k.ExpiresAt != nil {
+			row.Note = "Works until " + format.DateTime(k.ExpiresAt.In(now.Location()))
+		}
 	}
 	row.RevokeURL, row.FirstCallURL = address+"/revoke", "/console/first-call/"+k.ID.String()
 	return row
@@ -151,7 +161,12 @@ func (c *Console) CreateKey(r *request.Request) error {
 	if err != nil {
 		return err
 	}
-	k, secret, err := c.Keys.Create(r.Ctx(), r.Identity.User, r.Identity.Organization, app.ID, keys.NewKey{Name: r.Form("name"), Mode: token.Mode(r.Form("mode"))})
+	in, err := c.typedKey(r)
+	var k keys.Key
+	var secret string
+	if err == nil {
+		k, secret, err = c.Keys.Create(r.Ctx(), r.Identity.User, r.Identity.Organization, app.ID, in)
+	}
 	if fields, ok := request.Fields(err); err != nil && ok {
 		return c.keysPage(r, http.StatusUnprocessableEntity, refusal{fields: fields})
 	}
