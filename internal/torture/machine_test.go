@@ -244,7 +244,7 @@ func (g *gateway) await() {
 // kill ends the process without warning.
 func (g *gateway) kill() {
 	_ = g.cmd.Process.Kill()
-	<-g.ended
+	_ = <-g.ended
 	_ = g.log.Close()
 	g.cmd = nil
 }
