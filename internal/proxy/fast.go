@@ -102,14 +102,13 @@ func (g *Gateway) exchange(c *call) (*wire.Link, error) {
 // no attempt: it is replaced, once, where repeating is safe.
 func (g *Gateway) try(c *call, until time.Time) (*wire.Link, upstream.Trouble, error) {
 	up := g.links.to(c.url())
-	dial, cancel := context.WithTimeout(c.ctx, c.route.How.Timeouts.Connect)
-	defer cancel()
-	l, err := up.Get(dial, !repeatable(c.r.method))
+	connect := c.route.How.Timeouts.Connect
+	l, err := up.Get(!repeatable(c.r.method), connect)
 	if err != nil {
 		return nil, upstream.NotReached, err
 	}
 	if err = g.ask(c, l, until); errors.Is(err, wire.ErrStale) && repeatable(c.r.method) {
-		if l, err = up.Fresh(dial); err != nil {
+		if l, err = up.Fresh(connect); err != nil {
 			return nil, upstream.NotReached, err
 		}
 		err = g.ask(c, l, until)

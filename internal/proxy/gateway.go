@@ -13,6 +13,7 @@ import (
 	"net/http/httputil"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -73,6 +74,7 @@ type Gateway struct {
 	calls     sync.Pool // of *call, for ServeWire
 	metrics   metrics
 	dates     dates
+	first     atomic.Pointer[call] // see pass
 }
 
 // New assembles the request path.
@@ -115,8 +117,15 @@ var pipeline = [...]func(*Gateway, *call) *refusal{
 	(*Gateway).takeRate,         // last, because it cannot be given back
 }
 
-// decide runs the pipeline; nil lets the call pass.
+// decide lets a call pass, with nil, or says why not.
 func (g *Gateway) decide(c *call) *refusal {
+	if constant {
+		return g.pass(c)
+	}
+	return g.run(c)
+}
+
+func (g *Gateway) run(c *call) *refusal {
 	for _, step := range pipeline {
 		if refused := step(g, c); refused != nil {
 			return refused

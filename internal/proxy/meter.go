@@ -32,7 +32,7 @@ type answer struct {
 // meter records the call, once, at the real time now. It runs before the
 // answer's last byte goes out, so that no full answer is ever without its record.
 func (g *Gateway) meter(c *call, now time.Time) error {
-	if c.out.metered {
+	if c.out.metered || constant {
 		return nil
 	}
 	c.out.metered = true
