@@ -54,8 +54,9 @@ func (g *Gateway) appendRequest(b []byte, c *call) []byte {
 	}
 	b = append(append(append(b, " HTTP/1.1\r\nHost: "...), target.Host...), "\r\n"...)
 	plain := unitsPath(c.op) != "" // units are read from the answer, which must not be compressed
+	parent, state := c.spans.parent()
 	for i := range x.Request.Headers {
-		if h := &x.Request.Headers[i]; !strip(h.Name) && !(plain && wire.Is(h.Name, "accept-encoding")) {
+		if h := &x.Request.Headers[i]; !strip(h.Name) && !(plain && wire.Is(h.Name, "accept-encoding")) && !(parent != "" && traceHeader(h.Name)) {
 			b = append(append(append(append(b, h.Name...), ": "...), h.Value...), "\r\n"...)
 		}
 	}
@@ -65,6 +66,12 @@ func (g *Gateway) appendRequest(b []byte, c *call) []byte {
 	if plain {
 		b = append(b, "Accept-Encoding: identity\r\n"...)
 	}
+	if parent != "" {
+		b = appendField(b, "Traceparent", []byte(parent))
+	}
+	if state != "" {
+		b = appendField(b, "Tracestate", []byte(state))
+	}
 	if c.route.SignIdentity && c.key != nil {
 		b = append(append(append(b, identity.Header+": "...), g.identity(c)...), "\r\n"...)
 	}
@@ -72,6 +79,10 @@ func (g *Gateway) appendRequest(b []byte, c *call) []byte {
 		b = append(strconv.AppendInt(append(b, "Content-Length: "...), int64(len(x.Body)), 10), "\r\n"...)
 	}
 	return append(b, "\r\n"...)
+}
+
+func traceHeader(name string) bool {
+	return wire.Is(name, "traceparent") || wire.Is(name, "tracestate")
 }
 
 // repeatable are the methods that may be sent twice (RFC 9110, section 9.2.2).
@@ -84,6 +95,7 @@ func (g *Gateway) exchange(c *call) (*wire.Link, error) {
 	for n := 1; ; n++ {
 		until := g.Clock.Real().Add(first)
 		c.fast.Until(until.Add(lastOfBody + slack))
+		c.spans.attempt(c.url().Host)
 		c.fast.Out = g.appendRequest(c.fast.Out[:0], c)
 		l, trouble, err := g.try(c, until)
 		if err == nil && !transient(l.Response.Status) {

@@ -150,6 +150,11 @@ type repeating struct{ g *Gateway }
 func (r repeating) RoundTrip(req *http.Request) (*http.Response, error) {
 	c := req.Context().Value(callKey{}).(*call)
 	for n := 1; ; n++ {
+		c.spans.attempt(req.URL.Host)
+		if parent, state := c.spans.parent(); parent != "" {
+			req.Header.Set("Traceparent", parent)
+			req.Header.Set("Tracestate", state)
+		}
 		resp, err := r.g.transport.RoundTrip(req)
 		if err == nil && !transient(resp.StatusCode) {
 			return resp, nil

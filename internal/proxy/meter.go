@@ -91,6 +91,7 @@ func (g *Gateway) end(c *call) {
 		o = upstream.Failure
 	}
 	g.report(c, o, g.Clock.Real())
+	c.endTrace(c.out.status)
 }
 
 // report tells the present target's group what became of the call, once.
