@@ -26,7 +26,7 @@ type Config struct {
 	TrustedProxies    []netip.Prefix `env:"TRUSTED_PROXIES" envDefault:""`  // whose X-Forwarded-For is believed
 	RedisURL          string         `env:"REDIS_URL"`                      // rate limits shared by gateways; empty: each counts alone
 	RedisMode         shared.Mode    `env:"REDIS_MODE" envDefault:"leased"` // exact or leased
-	RedisGateways     int64          `env:"REDIS_GATEWAYS" envDefault:"1"`          // until Redis has told
+	RedisGateways     int64          `env:"REDIS_GATEWAYS" envDefault:"1"`  // until Redis has told
 	FailedKeys        int            `env:"FAILED_KEYS" envDefault:"60"`    // wrong keys per minute and address; 0: any number
 	UpstreamTimeout   time.Duration  `env:"UPSTREAM_TIMEOUT" envDefault:"60s"`
 	SpoolSegmentSlots int64          `env:"SPOOL_SEGMENT_SLOTS" envDefault:"65536"` // 256 bytes each
