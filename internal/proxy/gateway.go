@@ -131,6 +131,11 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{id: newID(started), ctx: r.Context(), started: started, arrived: started.Add(g.Clock.Offset()), std: &exchange{w: w, r: r}}
 	g.readStandard(c, r)
 	w.Header().Set("X-Request-Id", c.id.String())
+	if r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 {
+		// RFC 9112, section 6.1: whoever stands before us may have gone by a
+		// Content-Length, of which net/http does not tell. Nothing is read behind it.
+		w.Header().Set("Connection", "close")
+	}
 	if refused := g.decide(c); refused != nil {
 		g.refuse(c, refused)
 		return
