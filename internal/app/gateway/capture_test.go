@@ -61,6 +61,12 @@ func (c *capture) url() string { return "http://" + c.listener.Addr().String() }
 // behind puts a capturing upstream behind the gateway.
 func behind(c *capture) func(*bundle) { return func(b *bundle) { b.target = c.url() } }
 
+// called says how the upstream is called.
+func called(policy string) func(*bundle) { return func(b *bundle) { b.policy = policy } }
+
+// once lets each call be sent once, however the upstream fails.
+const once = `{"breaker": {"percent": -1}, "passive": {"failures": -1}, "retry": {"attempts": -1}}`
+
 // on says what to answer to a path. Call it before the path is called.
 func (c *capture) on(path string, answer func(net.Conn, captured) (goOn bool)) {
 	c.answers[path] = answer
