@@ -293,7 +293,7 @@ func (b *bundle) audit(c *capture) {
 		seen[id[0]] = true
 		b.auditHeaders(r)
 	}
-	rows, err := b.db.Query(context.Background(), `SELECT request_id::text FROM usage_events`)
+	rows, err := b.db.Query(context.Background(), `SELECT request_id::text, status, billable FROM usage_events WHERE billable OR status NOT IN (400, 499)`)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -301,12 +301,14 @@ func (b *bundle) audit(c *capture) {
 	metered := 0
 	for rows.Next() {
 		var id string
-		if err := rows.Scan(&id); err != nil {
+		var status int
+		var billable bool
+		if err := rows.Scan(&id, &status, &billable); err != nil {
 			b.t.Fatal(err)
 		}
 		metered++
 		if !seen[id] {
-			b.t.Errorf("%s was metered and never reached the upstream", id)
+			b.t.Errorf("%s was metered with status %d, billable %t, and never reached the upstream", id, status, billable)
 		}
 	}
 	if metered != len(seen) {
