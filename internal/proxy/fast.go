@@ -191,6 +191,7 @@ func (g *Gateway) relay(c *call, l *wire.Link) {
 		b = append(append(append(b, "Date: "...), g.dates.at(now)...), "\r\n"...)
 	}
 	bodiless := r.Bodiless(c.r.method)
+	l.Doubt = bodiless // some upstreams send a body all the same, which must not answer the next call
 	switch {
 	case r.Length >= 0 && r.Status != http.StatusNoContent:
 		b = append(strconv.AppendInt(append(b, "Content-Length: "...), r.Length, 10), "\r\n"...)
@@ -210,7 +211,7 @@ func (g *Gateway) relay(c *call, l *wire.Link) {
 	g.settle(c, l, err)
 }
 
-// finish meters the call and then sends what is left of its answer.
+// readUnitsHeader counts what the answer's head says the call has used.
 func (c *call) readUnitsHeader(r *wire.Response) {
 	name := unitsHeader(c.op)
 	if name == "" {
@@ -223,6 +224,7 @@ func (c *call) readUnitsHeader(r *wire.Response) {
 	}
 }
 
+// finish meters the call and then sends what is left of its answer.
 func (g *Gateway) finish(c *call, now time.Time) error {
 	c.out.complete = true
 	c.readUnits()
@@ -322,6 +324,7 @@ func (g *Gateway) relayChunks(c *call, l *wire.Link) error {
 		done, err := c.cutChunks(l)
 		if err != nil {
 			c.out.broken = true
+			_ = c.fast.Flush() // what came before; the end is missing
 			return err
 		}
 		if done {

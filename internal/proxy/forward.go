@@ -226,7 +226,7 @@ func (g *Gateway) onResponse(resp *http.Response) error {
 				resp.Header.Del(name)
 			}
 		}
-		c.eachCORSField(resp.Header.Set)
+		c.eachCORSField(resp.Header.Add) // the upstream's Vary stays
 	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		c.out.complete = true

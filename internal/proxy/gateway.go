@@ -151,6 +151,11 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.readStandard(c, r)
 	g.trace(c)
 	w.Header().Set("X-Request-Id", c.id.String())
+	if r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 {
+		// RFC 9112, section 6.1: whoever stands before us may have gone by a
+		// Content-Length, of which net/http does not tell. Nothing is read behind it.
+		w.Header().Set("Connection", "close")
+	}
 	if refused := g.decide(c); refused != nil {
 		g.refuse(c, refused)
 		return

@@ -40,6 +40,7 @@ type Link struct {
 	watched
 	Response Response
 	Chunks   Chunks
+	Doubt    bool // more may come than was said: looked at before it is used again
 
 	up     *Upstream
 	raw    syscall.RawConn // nil: cannot be looked at
@@ -60,7 +61,7 @@ func (u *Upstream) Get(careful bool, connect time.Duration) (*Link, error) {
 			return u.Fresh(connect)
 		}
 		rested := now.Sub(l.since)
-		if rested < idleTime && !((careful || rested > trusted) && l.closed()) {
+		if rested < idleTime && !((careful || l.Doubt || rested > trusted) && l.closed()) {
 			l.reused = true
 			return l, nil
 		}
