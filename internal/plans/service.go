@@ -89,7 +89,7 @@ func (s *Service) insertPlan(ctx context.Context, tx *postgres.Tx, in NewPlan) (
 
 // Terms are the first version of the plan's terms.
 func (in NewPlan) Terms() Terms {
-	t := Terms{VersionID: postgres.NewID(), Number: 1, Currency: in.Currency, RecurringFee: in.RecurringFee}
+	t := Terms{VersionID: postgres.NewID(), Number: 1, Currency: in.Currency, RecurringFee: in.RecurringFee, BilledClasses: in.BilledClasses}
 	if in.RateCalls > 0 {
 		t.Limits = append(t.Limits, Limit{Calls: in.RateCalls, Window: in.RateWindow, Hard: true})
 	}

@@ -119,8 +119,8 @@ func assemble(ctx context.Context, cfg Config, logger *slog.Logger) (*program, e
 		db.Close()
 		return nil, err
 	}
-	p.leases = &lease.Postgres{Pool: db, Gateway: holder, Process: uuid.New(), Now: p.clock.Now}
-	p.wallet = lease.New(p.leases, time.Second, p.clock.Real)
+	p.leases = &lease.Postgres{Pool: db, Gateway: holder, Process: uuid.New(), Now: p.clock.Real}
+	p.wallet = lease.New(p.leases, time.Second, p.clock.Steady)
 	p.shipper = metering.NewShipper(p.spool, db, cfg.ID, p.clock.Now, logger, p.registry)
 	p.views = snapshot.NewHolder(db, filepath.Join(cfg.DataDir, "view.gob"), logger, func(v *snapshot.View) {
 		if cfg.TestClock {
@@ -209,6 +209,9 @@ func (p *program) keepUp(ctx context.Context) {
 			p.heartbeat(ctx)
 			p.settle(ctx)
 			p.wallet.Sweep(p.clock.Now())
+			if err := p.wallet.GiveBack(ctx); err != nil {
+				p.logger.Debug("ended quota leases not given back", "error", err)
+			}
 			p.proxy.Rest()
 			if v := p.views.View(); v != nil {
 				p.proxy.CloseEnded(v)
