@@ -182,8 +182,8 @@ func (w *world) sell() {
 		to *plans.Offer
 		in plans.NewPlan
 	}{
-		{&w.free, plans.NewPlan{Slug: "free", Name: "Free", Sale: plans.SelfServe, Currency: "usd", QuotaCalls: 1000, QuotaHard: true}},
-		{&w.pro, plans.NewPlan{Slug: "pro", Name: "Pro", Sale: plans.SelfServe, Currency: "usd", RecurringFee: 4900, RateCalls: 50, RateWindow: time.Second, Usage: usage}},
+		{&w.free, plans.NewPlan{Slug: "free", Name: "Free", Sale: plans.SelfServe, Currency: "usd", Limits: []plans.Limit{plans.Quota(1000, true)}}},
+		{&w.pro, plans.NewPlan{Slug: "pro", Name: "Pro", Sale: plans.SelfServe, Currency: "usd", RecurringFee: 4900, Limits: []plans.Limit{plans.Rate(50, time.Second)}, Usage: usage}},
 		{&w.ask, plans.NewPlan{Slug: "enterprise", Name: "Enterprise", Sale: plans.OnRequest, Currency: "usd"}},
 	} {
 		p.in.Product = w.product.ID

@@ -59,7 +59,7 @@ func publicationFixture() PublicationProps {
 
 func planFieldsFixture() PlanFields {
 	return PlanFields{
-		Action: "/studio/products/1/plans/new", Name: Input{Value: "Pro"}, Slug: Input{Value: "pro"}, RateCalls: Input{Value: "50"}, QuotaCalls: Input{Value: "100000"}, MonthlyFee: Input{Value: "29.00"}, Included: Input{Value: "0"},
+		Action: "/studio/products/1/plans/new", Name: Input{Value: "Pro"}, Slug: Input{Value: "pro"}, Limits: limitFixtures(), Suggested: suggestionFixture(), MonthlyFee: Input{Value: "29.00"}, Included: Input{Value: "0"},
 		Organizations: component.Options("", component.Option{Value: "", Label: "None"}, component.Option{Value: "o1", Label: "Fjord Analytics AS"}),
 		Models:        component.Options("graduated", component.Option{Value: "none", Label: "None"}, component.Option{Value: "per_unit", Label: "Per call"}, component.Option{Value: "graduated", Label: "Graduated"}),
 		Tiers:         []TierInput{{UpTo: Input{Value: "100000"}, UnitPrice: Input{Value: "0"}}, {UpTo: Input{Value: "1000000"}, UnitPrice: Input{Value: "0.0004"}}, {UnitPrice: Input{Value: "0,00025", Error: "Write decimals with a point."}, Flat: Input{Value: "50"}}},
@@ -77,4 +77,19 @@ func requestFixture() RequestProps {
 		Facts: []component.Fact{{Name: "Plan", Value: "Weather Enterprise"}, {Name: "Expected calls", Value: "40,000,000 a month"}, {Name: "Asked by", Value: "lars@fjord.example"}, {Name: "Today", Value: "Weather Pro", URL: "/pricing/weather"}},
 		Grant: &grant, DeclineAction: "/studio/requests/1/decline", Reason: Input{Error: "Say why."},
 	}
+}
+
+func limitFixtures() []LimitInput {
+	return []LimitInput{
+		{LimitCalls: Input{Value: "50"}, LimitPer: Input{Value: "second"}, LimitScope: Input{Value: "key"}, LimitAlgorithm: Input{Value: "leaky_bucket"},
+			LimitBurst: Input{Value: "3", Error: "The heaviest operation weighs 10: with a burst under 9 it could never be called."}},
+		{LimitCalls: Input{Value: "2000"}, LimitPer: Input{Value: "hour"}, Slot(SlotDays, 0): Input{Value: "weekdays"}, Slot(SlotFrom, 0): Input{Value: "8.30", Error: "Times of day look like 08:30."},
+			Slot(SlotTo, 0): Input{Value: "18:00"}, Slot(SlotPercent, 0): Input{Value: "150"}, SurgePercent: Input{Value: "200"}, SurgeMinutes: Input{Value: "5"}},
+		{LimitCalls: Input{Value: "100000"}, LimitPer: Input{Value: "month"}, LimitEnd: Input{Value: "soft"}},
+	}
+}
+
+func suggestionFixture() SuggestionProps {
+	return SuggestionProps{How: "From 18,204 calls of 388 subscriptions to Weather in 30 days.", Rows: []SuggestionRow{
+		{Window: "Second", P50: "2", P95: "11", P99: "18", Max: "40", Suggested: "20"}, {Window: "Minute", P50: "30", P95: "180", P99: "320", Max: "1,900", Suggested: "500"}}}
 }
