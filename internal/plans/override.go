@@ -146,13 +146,13 @@ func (s *Service) limit(ctx context.Context, version uuid.UUID, position int) (L
 	return Limit{}, problem.NotFound("limit")
 }
 
-// RevokeOverride ends an override before its time.
-func (s *Service) RevokeOverride(ctx context.Context, actor, id uuid.UUID) error {
+// RevokeOverride ends an override of an organization before its time.
+func (s *Service) RevokeOverride(ctx context.Context, actor, org, id uuid.UUID) error {
 	return s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
-		var org, subscription uuid.UUID
+		var subscription uuid.UUID
 		var position int
-		err := tx.PGX.QueryRow(ctx, `UPDATE limit_overrides SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING org_id, subscription_id, position`, id, s.clock.Now()).
-			Scan(&org, &subscription, &position)
+		err := tx.PGX.QueryRow(ctx, `UPDATE limit_overrides SET revoked_at = $2 WHERE id = $1 AND org_id = $3 AND revoked_at IS NULL RETURNING subscription_id, position`, id, s.clock.Now(), org).
+			Scan(&subscription, &position)
 		if postgres.IsNotFound(err) {
 			return problem.NotFound("override that is in force")
 		} else if err != nil {

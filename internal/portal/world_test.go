@@ -114,7 +114,7 @@ func (w *world) screens() portal.Screens {
 	published := catalog.New(w.db, w.clock, w.queue, catalog.Guards{Documents: outbound.Networks(nil, nil), Upstreams: outbound.Networks(nil, nil)})
 	return portal.Screens{
 		Site:    &site.Pages{Catalog: published, Plans: w.plans, Subscriptions: subs, Clock: w.clock, GatewayURL: "http://gateway.example", PublicURL: w.url},
-		Studio:  &studio.Pages{Catalog: published, Plans: w.plans, Accounts: w.accounts, Clock: w.clock},
+		Studio:  &studio.Pages{Catalog: published, Plans: w.plans, Accounts: w.accounts, Subscriptions: subs, Clock: w.clock},
 		API:     &api.Handlers{DB: w.db, Clock: w.clock, Subscriptions: subs},
 		Auth:    &site.Auth{Accounts: w.accounts, Home: portal.Home},
 		Account: &account.Pages{Accounts: w.accounts, Billing: w.billing},

@@ -28,6 +28,10 @@ func studioFixtures() []fixture {
 		{name: "product-empty", path: "/studio/products/1", page: with(Product, ProductProps{Name: "Weather", PricingURL: "/pricing/weather", NewPlanURL: "/studio/products/1/plans/new"})},
 		{name: "plan-form", path: "/studio/products", page: with(PlanForm, PlanFormProps{Product: "Weather", ProductURL: "/studio/products/1", Fields: planFieldsFixture()})},
 		{name: "plan-form-empty", path: "/studio/products", page: with(PlanForm, PlanFormProps{Product: "Weather", ProductURL: "/studio/products/1"})},
+		{name: "customers", path: "/studio/customers", page: with(Customers, CustomersProps{Customers: []CustomerRow{{Name: "Fjord Analytics AS", URL: "/studio/customers/1", Zone: "Europe/Oslo", Since: ago("2 years ago")}}, More: "Shown are 100 of 412: search for a name."})},
+		{name: "customers-empty", path: "/studio/customers", page: with(Customers, CustomersProps{})},
+		{name: "customer", path: "/studio/customers/1", page: with(Customer, customerFixture())},
+		{name: "customer-empty", path: "/studio/customers/1", page: with(Customer, CustomerProps{Name: "Alpenrad"})},
 		{name: "requests", path: "/studio/requests", page: with(Requests, RequestsProps{Tabs: []component.TabProps{{Label: "Open", URL: "/studio/requests", Count: "1", Current: true}, {Label: "Decided", URL: "/studio/requests?state=decided"}}, Requests: []RequestRow{{URL: "/studio/requests/1", Organization: "Fjord Analytics AS", Plan: "Weather Enterprise", Calls: "40,000,000", Sent: ago("2 hours ago"), Status: badge("Open", component.Accent)}}})},
 		{name: "requests-empty", path: "/studio/requests", page: with(Requests, RequestsProps{})},
 		{name: "request", path: "/studio/requests/1", page: with(Request, requestFixture())},
@@ -92,4 +96,13 @@ func limitFixtures() []LimitInput {
 func suggestionFixture() SuggestionProps {
 	return SuggestionProps{How: "From 18,204 calls of 388 subscriptions to Weather in 30 days.", Rows: []SuggestionRow{
 		{Window: "Second", P50: "2", P95: "11", P99: "18", Max: "40", Suggested: "20"}, {Window: "Minute", P50: "30", P95: "180", P99: "320", Max: "1,900", Suggested: "500"}}}
+}
+
+func customerFixture() CustomerProps {
+	return CustomerProps{Name: "Fjord Analytics AS", Facts: []component.Fact{{Name: "Time zone", Value: "Europe/Oslo"}, {Name: "Customer since", Value: "3 May 2024"}}, Subscriptions: []HeldPlan{{
+		ID: "s1", Name: "Weather Pro", State: badge("Active", component.OK), Period: "1 Nov – 1 Dec 2026", Limits: []HeldLimit{
+			{Position: "0", InForce: "200 calls a second with each key (at an even pace, up to 20 ahead of it)", Own: "50 calls a second with each key", Source: "override until 1 Dec 2026, 00:00 CET", Reason: "Storm season, ticket 4711.", By: "mia@provider.example",
+				RevokeURL: "/studio/customers/1/overrides/2/revoke", Action: "/studio/customers/1/overrides", Bucket: true, Open: true, Calls: Input{Value: "0", Error: "Give a number of calls from 1 to 1000000000."}, Until: Input{Value: "2026-11-01", Error: "Choose a moment that is still to come."}},
+			{Position: "1", InForce: "100,000 calls a month", Own: "100,000 calls a month", Source: "plan, version 2", Action: "/studio/customers/1/overrides"},
+		}}, {ID: "s2", Name: "Stations Free", State: badge("Unpaid", component.Bad), Period: "1 Nov – 1 Dec 2026"}}}
 }
