@@ -168,7 +168,7 @@ func TestDomainsImportDownstream(t *testing.T) {
 		"jobs":          {},
 		"keys":          {"audit", "keys/token"},
 		"catalog":       {"audit", "jobs", "openapi", "outbound", "upstream"},
-		"plans":         {"audit", "pricing"},
+		"plans":         {"audit", "pricing", "quota"},
 		"subscriptions": {"audit", "subscriptions/period"},
 		"metering":      {"metering/spool"},
 		"invoices":      {"audit", "metering", "pricing"},

@@ -168,7 +168,7 @@ func (s Seeder) publishOwn(ctx context.Context, author uuid.UUID) (plan uuid.UUI
 	if err != nil {
 		return plan, fmt.Errorf("make the product: %w", err)
 	}
-	offer, err := s.Plans.CreatePlan(ctx, author, plans.NewPlan{Product: product.ID, Slug: "included", Name: "Included", Sale: plans.SelfServe, Currency: "usd", RateCalls: 1000, RateWindow: time.Hour})
+	offer, err := s.Plans.CreatePlan(ctx, author, plans.NewPlan{Product: product.ID, Slug: "included", Name: "Included", Sale: plans.SelfServe, Currency: "usd", Limits: []plans.Limit{plans.Rate(1000, time.Hour)}})
 	return offer.ID, err
 }
 
@@ -192,9 +192,9 @@ func Plans(product uuid.UUID) []plans.NewPlan {
 	cents := decimal.RequireFromString
 	return []plans.NewPlan{
 		{Product: product, Slug: "free", Name: "Free", Description: "To try things out.", Sale: plans.SelfServe, Currency: "usd",
-			RateCalls: 100, RateWindow: time.Hour, QuotaCalls: 1000, QuotaHard: true},
+			Limits: []plans.Limit{plans.Rate(100, time.Hour), plans.Quota(1000, true)}},
 		{Product: product, Slug: "pro", Name: "Pro", Description: "For programs that people rely on.", Sale: plans.SelfServe, Currency: "usd",
-			RecurringFee: 4900, RateCalls: 1000, RateWindow: time.Hour,
+			RecurringFee: 4900, Limits: []plans.Limit{plans.Rate(1000, time.Hour)},
 			Usage: &pricing.Component{Model: pricing.Graduated, Included: 100, FlatAtZero: true, Tiers: []pricing.Tier{{UpTo: 50, Rate: cents("0.5")}, {UpTo: pricing.NoEnd, Rate: cents("0.25")}}}},
 		{Product: product, Slug: "enterprise", Name: "Enterprise", Description: "Made to measure: limits, prices and support.", Sale: plans.OnRequest, Currency: "usd"},
 	}

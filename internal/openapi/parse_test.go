@@ -73,12 +73,12 @@ func TestFixturesHaveNoErrorsAndStayValidOpenAPI(t *testing.T) {
 			if string(before) != string(after) {
 				t.Errorf("operations change when the served JSON is read again:\n%s\n%s", before, after)
 			}
-			served, err := doc.Served(ServedInput{BaseURL: "https://gw.example/shop", Limits: []string{"5 requests per second"}})
+			served, err := doc.Served(ServedInput{BaseURL: "https://gw.example/shop", Plans: []ServedPlan{{Name: "Pro", Limits: []ServedLimit{{Text: "5 calls a second", Kind: "rate", Limit: 5, Window: 1}}}}})
 			if err != nil {
 				t.Fatal(err)
 			}
 			accepted(t, served)
-			for _, want := range []string{`"servers":[{"url":"https://gw.example/shop"}]`, "TollgateBearer", `"X-API-Key"`, "X-RateLimit-Remaining", "X-Quota-Reset", "since 1970-01-01 UTC", "5 requests per second"} {
+			for _, want := range []string{`"servers":[{"url":"https://gw.example/shop"}]`, "TollgateBearer", `"X-API-Key"`, "X-RateLimit-Remaining", "X-Quota-Reset", "since 1970-01-01 UTC", "Pro: 5 calls a second", `"x-tollgate-plans":[{"product":"","plan":"Pro","key":"required","limits":[{"kind":"rate","limit":5,"window_seconds":1`, "concurrency-limit-exceeded", "RateLimit-Policy"} {
 				if !strings.Contains(string(served), want) {
 					t.Errorf("served document lacks %s", want)
 				}

@@ -17,14 +17,37 @@ const (
 
 // ServedInput is what the gateway adds to a document.
 type ServedInput struct {
-	BaseURL string   // where the gateway serves this API
-	Limits  []string // sentences like "100 requests per minute", for every operation
+	BaseURL string       // where the gateway serves this API
+	Plans   []ServedPlan // that anybody may use
+}
+
+// ServedPlan is a plan with its limits.
+type ServedPlan struct {
+	Product, Name string
+	Anonymous     bool // needs no key
+	Limits        []ServedLimit
+}
+
+// ServedLimit is a limit as it is enforced.
+type ServedLimit struct {
+	Text      string // in words, such as "100 calls a minute"
+	Kind      string // rate, concurrency or quota
+	Limit     int64  // calls
+	Window    int64  // of a rate, seconds
+	Period    string // of a quota: billing_period or calendar_month
+	Hard      bool   // a quota that blocks
+	Algorithm string // of a rate
+	Scope     string // whose calls count together
+	Burst     int64
+	Operation string // empty: every operation
+	Adapts    bool   // the limit in force can differ
 }
 
 // Served returns the document that developers download: OpenAPI 3 JSON whose
 // only server is the gateway, whose only credentials are Tollgate's keys (the
-// document's own schemes stay declared but no operation asks for them), and
-// where every operation documents the gateway's 429 and its headers.
+// document's own schemes stay declared but no operation asks for them), where
+// every operation documents the headers that tell limits, and the 429; and whose
+// member x-tollgate-plans lists the plans' limits.
 func (d *Document) Served(in ServedInput) (json.RawMessage, error) {
 	if d.root == nil {
 		return nil, errors.New("openapi: the document could not be read")
@@ -37,9 +60,15 @@ func (d *Document) Served(in ServedInput) (json.RawMessage, error) {
 		{value: object(none, schemeBearer, &node{kind: kindArray})},
 		{value: object(none, schemeHeader, &node{kind: kindArray})},
 	}}
+	if slices.ContainsFunc(in.Plans, func(p ServedPlan) bool { return p.Anonymous }) {
+		security.kids = append(security.kids, member{value: newObject(none, nil)})
+	}
 	root = root.with("servers", server).with("security", security)
 	root = root.with("paths", mapFields(root.get("paths"), func(item *node) *node { return servedItem(item, res) }))
-	return root.with("components", servedComponents(root.get("components"), in.Limits)).raw(), nil
+	if len(in.Plans) > 0 {
+		root = root.with("x-tollgate-plans", servedPlans(in.Plans))
+	}
+	return root.with("components", servedComponents(root.get("components"), in.Plans)).raw(), nil
 }
 
 func servedItem(item *node, res *resolver) *node {
@@ -71,70 +100,15 @@ func servedOperation(op *node, res *resolver) *node {
 	if !responses.isObject() {
 		responses = newObject(op.at, nil)
 	}
+	responses = mapFields(responses, func(r *node) *node { return r }) // a copy: the document's own stays as it is
+	for i, m := range responses.kids {
+		if strings.HasPrefix(m.name, "2") && m.value.isObject() && ref(m.value) == "" { // shared ones are done once, among the components
+			responses.kids[i].value = m.value.with("headers", withLimitHeaders(m.value.get("headers"), limitHeaders))
+		}
+	}
 	limited := object(op.at, "$ref", newString(op.at, "#/components/responses/"+limitResponse))
 	if own := res.deref(responses.get("429")); own.isObject() {
-		limited = own.with("headers", withLimitHeaders(own.get("headers")))
+		limited = own.with("headers", withLimitHeaders(own.get("headers"), refusalHeaders))
 	}
 	return op.with("responses", responses.with("429", limited))
-}
-
-// limitHeaders are what the gateway answers with, and what they mean.
-var limitHeaders = []pair{
-	{"X-RateLimit-Limit", "Calls allowed in the current window."},
-	{"X-RateLimit-Remaining", "Calls left in the current window."},
-	{"X-RateLimit-Reset", "When the window starts anew, in seconds since 1970-01-01 UTC."},
-	{"X-Quota-Limit", "Calls included in the billing period, when the plan has a quota."},
-	{"X-Quota-Remaining", "Calls left of that quota."},
-	{"X-Quota-Reset", "When the next billing period begins, in seconds since 1970-01-01 UTC."},
-	{"Retry-After", "Seconds to wait before the next call."},
-}
-
-func withLimitHeaders(headers *node) *node {
-	if !headers.isObject() {
-		headers = newObject(place{}, nil)
-	}
-	for _, h := range limitHeaders {
-		same := func(m member) bool { return strings.EqualFold(m.name, h.name) }
-		if slices.ContainsFunc(headers.kids, same) {
-			continue
-		}
-		to := "#/components/headers/" + limitHeader + strings.ReplaceAll(h.name, "-", "")
-		headers = headers.with(h.name, object(headers.at, "$ref", newString(headers.at, to)))
-	}
-	return headers
-}
-
-func servedComponents(components *node, limits []string) *node {
-	var none place
-	text := func(s string) *node { return newString(none, s) }
-	section := func(name string) *node {
-		if s := components.get(name); s.isObject() {
-			return s
-		}
-		return newObject(none, nil)
-	}
-	if !components.isObject() {
-		components = newObject(none, nil)
-	}
-	schemes := section("securitySchemes").
-		with(schemeBearer, object(none, "type", text("http"), "scheme", text("bearer"), "description", text("An API key, as Authorization: Bearer <key>."))).
-		with(schemeHeader, object(none, "type", text("apiKey"), "in", text("header"), "name", text("X-API-Key"), "description", text("An API key.")))
-	headers := section("headers")
-	for _, h := range limitHeaders {
-		schema := object(none, "type", text("integer"), "minimum", &node{kind: kindNumber, text: "0"})
-		headers = headers.with(limitHeader+strings.ReplaceAll(h.name, "-", ""), object(none, "description", text(h.value), "schema", schema))
-	}
-	description := "The rate limit or quota is spent; retry after the time given."
-	if len(limits) > 0 {
-		description += " Limits: " + strings.Join(limits, "; ") + "."
-	}
-	problem := object(none, "schema", object(none, "type", text("object"), "properties", object(none,
-		"type", object(none, "type", text("string"), "format", text("uri-reference")),
-		"title", object(none, "type", text("string")),
-		"status", object(none, "type", text("integer")),
-		"detail", object(none, "type", text("string")))))
-	limited := object(none, "description", text(description), "headers", withLimitHeaders(nil),
-		"content", object(none, "application/problem+json", problem))
-	return components.with("securitySchemes", schemes).with("headers", headers).
-		with("responses", section("responses").with(limitResponse, limited))
 }

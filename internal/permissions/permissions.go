@@ -16,6 +16,7 @@ const (
 	Buy                Permission = "own:buy"          // subscribe, cancel, store a card
 	ManageOrganization Permission = "own:organization" // its name and billing address
 	ManageCatalog      Permission = "catalog:manage"   // publish APIs, make products and plans, answer requests
+	OverrideLimits     Permission = "limits:override"  // give a customer another limit for a while
 	ReadInvoices       Permission = "invoices:read"    // of all organizations
 	Review             Permission = "invoices:review"  // approve and hold
 	Operate            Permission = "system:operate"   // state of the system
@@ -30,10 +31,10 @@ var customer = set(ReadOwn, ManageKeys, MoveClock)
 var roles = map[string]map[Permission]bool{
 	"owner":     union(customer, set(Buy, ManageOrganization)),
 	"developer": union(customer, set(Buy)),
-	"product":   set(ManageCatalog, SeeComponents, MoveClock),
+	"product":   set(ManageCatalog, OverrideLimits, SeeComponents, MoveClock),
 	"finance":   set(ReadInvoices, Review, MoveClock),
 	"operator":  set(Operate, SeeComponents, MoveClock),
-	"admin":     set(ManageCatalog, ReadInvoices, Review, Operate, SeeComponents, MoveClock),
+	"admin":     set(ManageCatalog, OverrideLimits, ReadInvoices, Review, Operate, SeeComponents, MoveClock),
 }
 
 // Staff reports whether role belongs to the provider's organization: it works
@@ -60,7 +61,7 @@ func Allows(role string, p Permission) bool {
 // NeedsStaff reports whether p reaches across organizations.
 func NeedsStaff(p Permission) bool {
 	switch p {
-	case ManageCatalog, ReadInvoices, Review, Operate:
+	case ManageCatalog, OverrideLimits, ReadInvoices, Review, Operate:
 		return true
 	}
 	return false

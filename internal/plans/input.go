@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -41,10 +40,7 @@ type NewPlan struct {
 	PrivateTo               *uuid.UUID
 	Currency                string
 	RecurringFee            int64 // minor units per month
-	RateCalls               int64 // 0: no rate limit
-	RateWindow              time.Duration
-	QuotaCalls              int64 // 0: no quota
-	QuotaHard               bool
+	Limits                  []Limit
 	Usage                   *pricing.Component // nil: usage costs nothing
 	Meter                   string             // what Usage is charged by; empty: requests
 	BilledClasses           []int16            // of answers' status, each 1 to 5; nil: BilledByDefault
@@ -56,12 +52,10 @@ func (p NewPlan) Validate() error {
 	v.Check(strings.TrimSpace(p.Name) != "", "name", "Give the plan a name.")
 	v.Check(len(p.Name) <= 60, "name", "Use at most 60 characters.")
 	v.Check(slugPattern.MatchString(p.Slug), "slug", slugHint)
-	v.Check(p.Sale == SelfServe || p.Sale == OnRequest, "sale", "Choose how the plan is sold.")
+	v.Check(p.Sale == SelfServe || p.Sale == OnRequest || p.Sale == Anonymous, "sale", "Choose how the plan is sold.")
 	v.Check(Currencies[p.Currency], "currency", "Choose one of the listed currencies.")
 	v.Check(p.RecurringFee >= 0 && p.RecurringFee <= maxFee, "fee", "The fee must be between 0 and 10,000,000.")
-	v.Check(p.RateCalls >= 0, "rate_calls", "The number of calls cannot be negative.")
-	v.Check(p.RateCalls == 0 || windows[p.RateWindow], "rate_window", "Choose second, minute, hour or day.")
-	v.Check(p.QuotaCalls >= 0, "quota_calls", "The number of calls cannot be negative.")
+	p.checkLimits(v)
 	v.Check(p.Meter == "" || slices.Contains(Meters, p.Meter), "meter", "Choose one of the listed meters.")
 	wrong := func(class int16) bool { return class < 1 || class > 5 }
 	v.Check(!slices.ContainsFunc(p.BilledClasses, wrong), "billed_classes", "Choose from 1xx, 2xx, 3xx, 4xx and 5xx.")
@@ -76,7 +70,7 @@ func (p NewPlan) Validate() error {
 // Bounded reports whether p has a price or a limit. Without either, anybody on
 // it calls as much as they like for nothing.
 func (p NewPlan) Bounded() bool {
-	return p.RecurringFee != 0 || p.Usage != nil || p.RateCalls != 0 || p.QuotaCalls != 0
+	return p.RecurringFee != 0 || p.Usage != nil || len(p.Limits) != 0
 }
 
 // Meters are what a price component can charge by: calls, units, bytes of
@@ -87,8 +81,6 @@ var Meters = []string{"requests", "units", "bytes_in", "bytes_out", "bytes", "du
 var meterNames = map[string]string{"requests": "API calls", "units": "Units", "bytes_in": "Bytes received", "bytes_out": "Bytes sent", "bytes": "Bytes received and sent", "duration": "Milliseconds of API calls"}
 
 const maxFee = 1_000_000_000
-
-var windows = map[time.Duration]bool{time.Second: true, time.Minute: true, time.Hour: true, 24 * time.Hour: true}
 
 // Currencies that plans can be sold in, by ISO 4217 code in lower case.
 var Currencies = map[string]bool{"usd": true, "eur": true, "gbp": true, "chf": true, "jpy": true}

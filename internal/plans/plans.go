@@ -23,6 +23,7 @@ type Product struct {
 const (
 	SelfServe = "self_serve" // anybody may subscribe
 	OnRequest = "on_request" // asked for through a form
+	Anonymous = "anonymous"  // for calls without a key: nobody subscribes to it
 )
 
 // Plan is what pages call a tier of a product.
@@ -50,14 +51,6 @@ type Terms struct {
 	BilledClasses []int16
 	Limits        []Limit
 	Components    []Component
-}
-
-// Limit is a rate limit or a quota.
-type Limit struct {
-	Quota  bool // per billing period; else per Window
-	Calls  int64
-	Window time.Duration
-	Hard   bool // a quota that blocks
 }
 
 // Component is a named reason to charge for usage.

@@ -57,6 +57,9 @@ func (s *Service) CreatePlan(ctx context.Context, actor uuid.UUID, in NewPlan) (
 	}
 	var offer Offer
 	err := s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) (err error) {
+		if err := checkOperations(ctx, tx, in.Product, in.limits()); err != nil {
+			return err
+		}
 		offer, err = s.insertPlan(ctx, tx, in)
 		if err != nil {
 			return err
@@ -89,13 +92,7 @@ func (s *Service) insertPlan(ctx context.Context, tx *postgres.Tx, in NewPlan) (
 
 // Terms are the first version of the plan's terms.
 func (in NewPlan) Terms() Terms {
-	t := Terms{VersionID: postgres.NewID(), Number: 1, Currency: in.Currency, RecurringFee: in.RecurringFee, BilledClasses: in.BilledClasses}
-	if in.RateCalls > 0 {
-		t.Limits = append(t.Limits, Limit{Calls: in.RateCalls, Window: in.RateWindow, Hard: true})
-	}
-	if in.QuotaCalls > 0 {
-		t.Limits = append(t.Limits, Limit{Quota: true, Calls: in.QuotaCalls, Hard: in.QuotaHard})
-	}
+	t := Terms{VersionID: postgres.NewID(), Number: 1, Currency: in.Currency, RecurringFee: in.RecurringFee, BilledClasses: in.BilledClasses, Limits: in.limits()}
 	if in.Usage != nil {
 		meter := cmp.Or(in.Meter, "requests")
 		t.Components = []Component{{ID: postgres.NewID(), Name: meterNames[meter], Meter: meter, Component: *in.Usage}}

@@ -19,12 +19,8 @@ func insertTerms(ctx context.Context, tx *postgres.Tx, t Terms, now time.Time) e
 	if err != nil {
 		return err
 	}
-	for i, l := range t.Limits {
-		kind := map[bool]string{true: "quota", false: "rate"}[l.Quota]
-		if _, err := tx.PGX.Exec(ctx, `INSERT INTO plan_limits (plan_version_id, position, kind, calls, window_seconds, hard) VALUES ($1, $2, $3, $4, $5, $6)`,
-			t.VersionID, i, kind, l.Calls, int64(l.Window/time.Second), l.Hard); err != nil {
-			return err
-		}
+	if err := insertLimits(ctx, tx, t); err != nil {
+		return err
 	}
 	for i, c := range t.Components {
 		if err := insertComponent(ctx, tx, t.VersionID, i, c); err != nil {
@@ -83,27 +79,6 @@ func (s *Service) TermsOf(ctx context.Context, versions ...uuid.UUID) (map[uuid.
 		return nil, fmt.Errorf("read terms: %w", err)
 	}
 	return out, nil
-}
-
-func readLimits(ctx context.Context, tx *postgres.Tx, out map[uuid.UUID]Terms, versions []uuid.UUID) error {
-	rows, err := tx.PGX.Query(ctx, `SELECT plan_version_id, kind = 'quota', calls, window_seconds, hard FROM plan_limits WHERE plan_version_id = ANY($1) ORDER BY plan_version_id, position`, versions)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id uuid.UUID
-		var l Limit
-		var seconds int64
-		if err := rows.Scan(&id, &l.Quota, &l.Calls, &seconds, &l.Hard); err != nil {
-			return err
-		}
-		l.Window = time.Duration(seconds) * time.Second
-		t := out[id]
-		t.Limits = append(t.Limits, l)
-		out[id] = t
-	}
-	return rows.Err()
 }
 
 func readComponents(ctx context.Context, tx *postgres.Tx, out map[uuid.UUID]Terms, versions []uuid.UUID) error {

@@ -101,7 +101,7 @@ func TestSubscribeToAPaidPlanThroughCheckout(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	b := w.customer("ada@acme.example")
-	b.get("/console/subscribe/"+w.pro.ID.String()).expect(http.StatusOK, "", "$49.00", "Continue to card", "50 calls per second", "$0.0025 each", "On 23 December 2026")
+	b.get("/console/subscribe/"+w.pro.ID.String()).expect(http.StatusOK, "", "$49.00", "Continue to card", "50 calls a second", "$0.0025 each", "On 23 December 2026")
 	b.subscribePro(simtest.CardWorks).expect(http.StatusSeeOther, "/console/keys")
 	b.get("/console/billing").expect(http.StatusOK, "", "Visa ending 4242", "TG-000001", "Paid", "$49.00", "Due on 23 December 2026")
 	invoice := w.id(`SELECT id FROM invoices WHERE state = 'paid' AND amount_paid = 4900`)

@@ -38,7 +38,7 @@ func TestTheAnswerToARequestReachesTheCustomer(t *testing.T) {
 	if err := w.plans.Decline(staff, uuid.Nil, first, "Pro is cheaper for you."); err != nil {
 		t.Fatal(err)
 	}
-	granted, err := w.plans.Grant(staff, uuid.Nil, second, plans.NewPlan{Name: "Made for Acme", Slug: "acme", Currency: "usd", QuotaCalls: 5_000_000, QuotaHard: true})
+	granted, err := w.plans.Grant(staff, uuid.Nil, second, plans.NewPlan{Name: "Made for Acme", Slug: "acme", Currency: "usd", Limits: []plans.Limit{plans.Quota(5_000_000, true)}})
 	if err != nil {
 		t.Fatal(err)
 	}

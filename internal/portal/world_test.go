@@ -114,7 +114,7 @@ func (w *world) screens() portal.Screens {
 	published := catalog.New(w.db, w.clock, w.queue, catalog.Guards{Documents: outbound.Networks(nil, nil), Upstreams: outbound.Networks(nil, nil)})
 	return portal.Screens{
 		Site:    &site.Pages{Catalog: published, Plans: w.plans, Subscriptions: subs, Clock: w.clock, GatewayURL: "http://gateway.example", PublicURL: w.url},
-		Studio:  &studio.Pages{Catalog: published, Plans: w.plans, Accounts: w.accounts, Clock: w.clock},
+		Studio:  &studio.Pages{Catalog: published, Plans: w.plans, Accounts: w.accounts, Subscriptions: subs, Clock: w.clock},
 		API:     &api.Handlers{DB: w.db, Clock: w.clock, Subscriptions: subs},
 		Auth:    &site.Auth{Accounts: w.accounts, Home: portal.Home},
 		Account: &account.Pages{Accounts: w.accounts, Billing: w.billing},
@@ -182,8 +182,8 @@ func (w *world) sell() {
 		to *plans.Offer
 		in plans.NewPlan
 	}{
-		{&w.free, plans.NewPlan{Slug: "free", Name: "Free", Sale: plans.SelfServe, Currency: "usd", QuotaCalls: 1000, QuotaHard: true}},
-		{&w.pro, plans.NewPlan{Slug: "pro", Name: "Pro", Sale: plans.SelfServe, Currency: "usd", RecurringFee: 4900, RateCalls: 50, RateWindow: time.Second, Usage: usage}},
+		{&w.free, plans.NewPlan{Slug: "free", Name: "Free", Sale: plans.SelfServe, Currency: "usd", Limits: []plans.Limit{plans.Quota(1000, true)}}},
+		{&w.pro, plans.NewPlan{Slug: "pro", Name: "Pro", Sale: plans.SelfServe, Currency: "usd", RecurringFee: 4900, Limits: []plans.Limit{plans.Rate(50, time.Second)}, Usage: usage}},
 		{&w.ask, plans.NewPlan{Slug: "enterprise", Name: "Enterprise", Sale: plans.OnRequest, Currency: "usd"}},
 	} {
 		p.in.Product = w.product.ID

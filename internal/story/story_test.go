@@ -67,8 +67,8 @@ func publish(t *testing.T, in *installation) {
 		b.fill("Create plan", fields)
 		b.press("Create plan").says(fields["name"])
 	}
-	plan(map[string]string{"name": "Free", "slug": "free", "sale": "self_serve", "rate_calls": "100", "rate_window": "hour", "quota_calls": "1000", "quota_kind": "hard", "model": "none"})
-	plan(map[string]string{"name": "Pro", "slug": "pro", "sale": "self_serve", "rate_calls": "1000", "rate_window": "hour", "monthly_fee": "49", "model": "graduated",
+	plan(map[string]string{"name": "Free", "slug": "free", "sale": "self_serve", "limit_calls": "100|1000", "limit_per": "hour|period", "model": "none"})
+	plan(map[string]string{"name": "Pro", "slug": "pro", "sale": "self_serve", "limit_calls": "1000|", "limit_per": "hour|period", "monthly_fee": "49", "model": "graduated",
 		"included_units": "100", "tier_up_to": "50||", "tier_unit_price": "0.005|0.0025|"})
 	plan(map[string]string{"name": "Enterprise", "slug": "enterprise", "sale": "on_request", "model": "none"})
 	b.look("/plans")

@@ -70,6 +70,7 @@ func AreaNav(area Area) []NavItem {
 		return []NavItem{
 			{Label: "APIs", URL: "/studio", Icon: "boxes"},
 			{Label: "Products and plans", URL: "/studio/products", Icon: "package"},
+			{Label: "Customers", URL: "/studio/customers", Icon: "user-round"},
 			{Label: "Requests", URL: "/studio/requests", Icon: "inbox"},
 		}
 	case Finance:

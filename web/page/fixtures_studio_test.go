@@ -28,6 +28,10 @@ func studioFixtures() []fixture {
 		{name: "product-empty", path: "/studio/products/1", page: with(Product, ProductProps{Name: "Weather", PricingURL: "/pricing/weather", NewPlanURL: "/studio/products/1/plans/new"})},
 		{name: "plan-form", path: "/studio/products", page: with(PlanForm, PlanFormProps{Product: "Weather", ProductURL: "/studio/products/1", Fields: planFieldsFixture()})},
 		{name: "plan-form-empty", path: "/studio/products", page: with(PlanForm, PlanFormProps{Product: "Weather", ProductURL: "/studio/products/1"})},
+		{name: "customers", path: "/studio/customers", page: with(Customers, CustomersProps{Customers: []CustomerRow{{Name: "Fjord Analytics AS", URL: "/studio/customers/1", Zone: "Europe/Oslo", Since: ago("2 years ago")}}, More: "Shown are 100 of 412: search for a name."})},
+		{name: "customers-empty", path: "/studio/customers", page: with(Customers, CustomersProps{})},
+		{name: "customer", path: "/studio/customers/1", page: with(Customer, customerFixture())},
+		{name: "customer-empty", path: "/studio/customers/1", page: with(Customer, CustomerProps{Name: "Alpenrad"})},
 		{name: "requests", path: "/studio/requests", page: with(Requests, RequestsProps{Tabs: []component.TabProps{{Label: "Open", URL: "/studio/requests", Count: "1", Current: true}, {Label: "Decided", URL: "/studio/requests?state=decided"}}, Requests: []RequestRow{{URL: "/studio/requests/1", Organization: "Fjord Analytics AS", Plan: "Weather Enterprise", Calls: "40,000,000", Sent: ago("2 hours ago"), Status: badge("Open", component.Accent)}}})},
 		{name: "requests-empty", path: "/studio/requests", page: with(Requests, RequestsProps{})},
 		{name: "request", path: "/studio/requests/1", page: with(Request, requestFixture())},
@@ -59,7 +63,7 @@ func publicationFixture() PublicationProps {
 
 func planFieldsFixture() PlanFields {
 	return PlanFields{
-		Action: "/studio/products/1/plans/new", Name: Input{Value: "Pro"}, Slug: Input{Value: "pro"}, RateCalls: Input{Value: "50"}, QuotaCalls: Input{Value: "100000"}, MonthlyFee: Input{Value: "29.00"}, Included: Input{Value: "0"},
+		Action: "/studio/products/1/plans/new", Name: Input{Value: "Pro"}, Slug: Input{Value: "pro"}, Limits: limitFixtures(), Suggested: suggestionFixture(), MonthlyFee: Input{Value: "29.00"}, Included: Input{Value: "0"},
 		Organizations: component.Options("", component.Option{Value: "", Label: "None"}, component.Option{Value: "o1", Label: "Fjord Analytics AS"}),
 		Models:        component.Options("graduated", component.Option{Value: "none", Label: "None"}, component.Option{Value: "per_unit", Label: "Per call"}, component.Option{Value: "graduated", Label: "Graduated"}),
 		Tiers:         []TierInput{{UpTo: Input{Value: "100000"}, UnitPrice: Input{Value: "0"}}, {UpTo: Input{Value: "1000000"}, UnitPrice: Input{Value: "0.0004"}}, {UnitPrice: Input{Value: "0,00025", Error: "Write decimals with a point."}, Flat: Input{Value: "50"}}},
@@ -77,4 +81,28 @@ func requestFixture() RequestProps {
 		Facts: []component.Fact{{Name: "Plan", Value: "Weather Enterprise"}, {Name: "Expected calls", Value: "40,000,000 a month"}, {Name: "Asked by", Value: "lars@fjord.example"}, {Name: "Today", Value: "Weather Pro", URL: "/pricing/weather"}},
 		Grant: &grant, DeclineAction: "/studio/requests/1/decline", Reason: Input{Error: "Say why."},
 	}
+}
+
+func limitFixtures() []LimitInput {
+	return []LimitInput{
+		{LimitCalls: Input{Value: "50"}, LimitPer: Input{Value: "second"}, LimitScope: Input{Value: "key"}, LimitAlgorithm: Input{Value: "leaky_bucket"},
+			LimitBurst: Input{Value: "3", Error: "The heaviest operation weighs 10: with a burst under 9 it could never be called."}},
+		{LimitCalls: Input{Value: "2000"}, LimitPer: Input{Value: "hour"}, Slot(SlotDays, 0): Input{Value: "weekdays"}, Slot(SlotFrom, 0): Input{Value: "8.30", Error: "Times of day look like 08:30."},
+			Slot(SlotTo, 0): Input{Value: "18:00"}, Slot(SlotPercent, 0): Input{Value: "150"}, SurgePercent: Input{Value: "200"}, SurgeMinutes: Input{Value: "5"}},
+		{LimitCalls: Input{Value: "100000"}, LimitPer: Input{Value: "month"}, LimitEnd: Input{Value: "soft"}},
+	}
+}
+
+func suggestionFixture() SuggestionProps {
+	return SuggestionProps{How: "From 18,204 calls of 388 subscriptions to Weather in 30 days.", Rows: []SuggestionRow{
+		{Window: "Second", P50: "2", P95: "11", P99: "18", Max: "40", Suggested: "20"}, {Window: "Minute", P50: "30", P95: "180", P99: "320", Max: "1,900", Suggested: "500"}}}
+}
+
+func customerFixture() CustomerProps {
+	return CustomerProps{Name: "Fjord Analytics AS", Facts: []component.Fact{{Name: "Time zone", Value: "Europe/Oslo"}, {Name: "Customer since", Value: "3 May 2024"}}, Subscriptions: []HeldPlan{{
+		ID: "s1", Name: "Weather Pro", State: badge("Active", component.OK), Period: "1 Nov – 1 Dec 2026", Limits: []HeldLimit{
+			{Position: "0", InForce: "200 calls a second with each key (at an even pace, up to 20 ahead of it)", Own: "50 calls a second with each key", Source: "override until 1 Dec 2026, 00:00 CET", Reason: "Storm season, ticket 4711.", By: "mia@provider.example",
+				RevokeURL: "/studio/customers/1/overrides/2/revoke", Action: "/studio/customers/1/overrides", Bucket: true, Open: true, Calls: Input{Value: "0", Error: "Give a number of calls from 1 to 1000000000."}, Until: Input{Value: "2026-11-01", Error: "Choose a moment that is still to come."}},
+			{Position: "1", InForce: "100,000 calls a month", Own: "100,000 calls a month", Source: "plan, version 2", Action: "/studio/customers/1/overrides"},
+		}}, {ID: "s2", Name: "Stations Free", State: badge("Unpaid", component.Bad), Period: "1 Nov – 1 Dec 2026"}}}
 }

@@ -8,12 +8,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
-	"tollgate/internal/app/gateway"
 	"tollgate/internal/keys/token"
 )
 
@@ -57,7 +57,7 @@ func (s *spanSink) names() (names []string) {
 func TestACallIsTracedFromItsCallerToItsUpstream(t *testing.T) {
 	t.Parallel()
 	sink := newSpanSink(t)
-	b := setupConfigured(t, func(c *gateway.Config) { c.TraceEndpoint, c.TraceShare = sink.URL, 1 })
+	b := setupWith(t, 30*time.Second, func(b *bundle) { b.cfg.TraceEndpoint, b.cfg.TraceShare = sink.URL, 1 })
 	b.subscribe(b.app, "active", 100, 100)
 	key := b.key(b.app, token.Live)
 	const caller = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

@@ -9,6 +9,7 @@ import (
 	"tollgate/internal/invoices"
 	"tollgate/internal/plans"
 	"tollgate/internal/portal/format"
+	"tollgate/internal/portal/offer"
 	"tollgate/internal/pricing"
 	"tollgate/web/component"
 	"tollgate/web/page"
@@ -136,17 +137,7 @@ func Totals(i invoices.Invoice) []page.TotalRow {
 
 // Limits are a plan's limits, and what calls cost under it.
 func Limits(t plans.Terms) []component.Fact {
-	facts := []component.Fact{{Name: "Rate limit", Value: "none"}, {Name: "Quota", Value: "none"}}
-	for _, l := range t.Limits {
-		switch {
-		case !l.Quota:
-			facts[0].Value = format.Counted(l.Calls, "call", "calls") + " per " + format.Window(l.Window)
-		case l.Hard:
-			facts[1].Value = format.Counted(l.Calls, "call", "calls") + " a month, then refused"
-		default:
-			facts[1].Value = format.Counted(l.Calls, "call", "calls") + " a month, then charged"
-		}
-	}
+	facts := limits(t)
 	if len(t.Components) == 0 {
 		return append(facts, component.Fact{Name: "Calls", Value: "included"})
 	}
@@ -154,6 +145,26 @@ func Limits(t plans.Terms) []component.Fact {
 		facts = append(facts, prices(c, t.Currency)...)
 	}
 	return facts
+}
+
+func limits(t plans.Terms) (facts []component.Fact) {
+	quota := component.Fact{Name: "Quota", Value: "none"}
+	for _, l := range t.Limits {
+		switch {
+		case l.Quota && l.Hard:
+			quota.Value = offer.Limit(l) + ", then refused"
+		case l.Quota:
+			quota.Value = offer.Limit(l) + ", then " + strings.ToLower(offer.Overage(t))
+		case l.Concurrent:
+			facts = append(facts, component.Fact{Name: "Calls under way", Value: offer.Described(l)})
+		default:
+			facts = append(facts, component.Fact{Name: "Rate limit", Value: offer.Described(l)})
+		}
+	}
+	if len(facts) == 0 {
+		facts = append(facts, component.Fact{Name: "Rate limit", Value: "none"})
+	}
+	return append(facts, quota)
 }
 
 func prices(c plans.Component, currency string) (facts []component.Fact) {

@@ -33,6 +33,9 @@ func (c *Console) SubscribeForm(r *request.Request) error {
 	if offer.Sale == plans.OnRequest {
 		return r.Redirect("/console/requests/new?plan=" + id.String())
 	}
+	if offer.Sale == plans.Anonymous {
+		return problem.NotFound("plan to subscribe to: this one needs no key")
+	}
 	props, err := c.confirm(r, offer, product)
 	if err != nil {
 		return err

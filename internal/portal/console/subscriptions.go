@@ -1,10 +1,13 @@
 package console
 
 import (
+	"time"
+
 	"github.com/google/uuid"
 
 	"tollgate/internal/plans"
 	"tollgate/internal/portal/format"
+	"tollgate/internal/portal/offer"
 	"tollgate/internal/portal/request"
 	"tollgate/internal/subscriptions"
 	"tollgate/web/component"
@@ -33,19 +36,37 @@ func (c *Console) ListSubscriptions(r *request.Request) error {
 	if err != nil {
 		return err
 	}
+	overrides, err := c.Plans.OverridesOf(r.Ctx(), org.ID)
+	if err != nil {
+		return err
+	}
 	asked, err := c.Plans.RequestsOf(r.Ctx(), org.ID)
 	if err != nil {
 		return err
 	}
 	props := page.SubscriptionsProps{Asked: askedRows(asked, c.Clock.Now().In(org.Location()))}
 	for _, s := range subs {
-		row := subscriptionRow(s, terms[s.PlanVersionID])
+		t := terms[s.PlanVersionID]
+		row := subscriptionRow(s, t)
+		if s.State != subscriptions.Ended {
+			limitWords(&row, t.With(overrides[s.ID], c.Clock.Now()), t, s.Location())
+		}
 		if s.ApplicationID == app.ID {
 			row.Application = app.Name
 		}
 		props.Subscriptions = append(props.Subscriptions, row)
 	}
 	return r.Page(page.Subscriptions(r.Layout("Subscriptions"), props))
+}
+
+// limitWords says the limits in force, and which of them are not the plan's own.
+func limitWords(row *page.SubscriptionRow, inForce, own plans.Terms, loc *time.Location) {
+	for i, l := range inForce.Limits {
+		row.Limits = append(row.Limits, offer.Described(l))
+		if o := l.Overridden; o != nil {
+			row.Raised = append(row.Raised, "Until "+format.DateTime(o.ExpiresAt.In(loc))+" your limit is "+offer.Limit(l)+", instead of "+format.Count(own.Limits[i].Calls)+".")
+		}
+	}
 }
 
 func subscriptionRow(s subscriptions.Listed, t plans.Terms) page.SubscriptionRow {

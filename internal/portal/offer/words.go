@@ -82,34 +82,6 @@ func From(all []plans.Offer) string {
 	return "From " + format.Price(best.RecurringFee, best.Currency) + " a month"
 }
 
-// RateLimit says how fast calls may come: 10 calls a second.
-func RateLimit(t plans.Terms) string {
-	for _, l := range t.Limits {
-		if !l.Quota {
-			return format.Counted(l.Calls, "call", "calls") + " " + format.Every(l.Window)
-		}
-	}
-	return "No rate limit"
-}
-
-// QuotaOf finds a plan's quota.
-func QuotaOf(t plans.Terms) (plans.Limit, bool) {
-	for _, l := range t.Limits {
-		if l.Quota {
-			return l, true
-		}
-	}
-	return plans.Limit{}, false
-}
-
-// Quota says how many calls a billing period holds: 100,000 a month.
-func Quota(t plans.Terms) string {
-	if q, ok := QuotaOf(t); ok {
-		return format.Count(q.Calls) + " a month"
-	}
-	return "No quota"
-}
-
 // Overage says what happens beyond the quota.
 func Overage(t plans.Terms) string {
 	q, ok := QuotaOf(t)
@@ -124,32 +96,6 @@ func Overage(t plans.Terms) string {
 		return "Calls go on and are charged"
 	}
 	return "Calls go on"
-}
-
-// Limits are a plan's limits in sentences without an end, for documents.
-func Limits(name string, t plans.Terms) (out []string) {
-	for _, l := range t.Limits {
-		if l.Quota {
-			out = append(out, name+": "+format.Counted(l.Calls, "call", "calls")+" a billing period")
-		} else {
-			out = append(out, name+": "+format.Counted(l.Calls, "call", "calls")+" per "+format.Window(l.Window))
-		}
-	}
-	return out
-}
-
-// Points are what a price card lists.
-func Points(t plans.Terms) []string {
-	var out []string
-	for _, c := range t.Components {
-		if c.Included > 0 {
-			out = append(out, format.Counted(c.Included, "call", "calls")+" a month included")
-		}
-	}
-	if q, ok := QuotaOf(t); ok {
-		out = append(out, "Up to "+format.Counted(q.Calls, "call", "calls")+" a month; beyond: "+strings.ToLower(Overage(t)))
-	}
-	return append(out, RateLimit(t))
 }
 
 // Tiers are a plan's prices by number of calls, the included ones first.

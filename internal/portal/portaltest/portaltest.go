@@ -63,7 +63,7 @@ func New(t testing.TB) *Portal {
 	screens := portal.Screens{
 		Auth:   &site.Auth{Accounts: people, Home: portal.Home},
 		Site:   &site.Pages{Catalog: p.Catalog, Plans: p.Plans, Subscriptions: subscriptions.New(db, c), Clock: c, GatewayURL: GatewayURL, PublicURL: "http://portal.example"},
-		Studio: &studio.Pages{Catalog: p.Catalog, Plans: p.Plans, Accounts: people, Clock: c},
+		Studio: &studio.Pages{Catalog: p.Catalog, Plans: p.Plans, Accounts: people, Subscriptions: subscriptions.New(db, c), Clock: c},
 	}
 	server := portal.New(portal.Config{PublicURL: "http://portal.example", IdentitySecret: []byte("0123456789abcdef")},
 		portal.Parts{DB: db, Clock: c, Accounts: people, Logger: slog.New(slog.NewTextHandler(logs{t}, &slog.HandlerOptions{Level: slog.LevelWarn})), Registry: prometheus.NewRegistry()}, screens.Routes())

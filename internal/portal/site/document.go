@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/singleflight"
 
@@ -67,17 +68,17 @@ func (p *Pages) Document(r *request.Request) error {
 	if err != nil {
 		return err
 	}
-	key, limits := e.Version.ID.String(), []string(nil)
+	key, open := e.Version.ID.String(), []openapi.ServedPlan(nil)
 	for _, o := range offerings {
 		for _, plan := range o.Plans {
-			if plan.PrivateTo != nil || plan.Sale != plans.SelfServe {
+			if plan.PrivateTo != nil || plan.Sale == plans.OnRequest {
 				continue // the document is the same for everybody
 			}
 			key += " " + plan.Terms.VersionID.String()
-			limits = append(limits, offer.Limits(plan.Name, plan.Terms)...)
+			open = append(open, servedPlan(o, plan))
 		}
 	}
-	doc, err := p.served(r.Ctx(), key, e, limits)
+	doc, err := p.served(r.Ctx(), key, e, open)
 	if err != nil {
 		return err
 	}
@@ -90,7 +91,7 @@ func (p *Pages) Document(r *request.Request) error {
 	return r.Download(e.Slug+"-"+e.Version.Label+".openapi.json", "application/json", doc.body)
 }
 
-func (p *Pages) served(ctx context.Context, key string, e catalog.Entry, limits []string) (served, error) {
+func (p *Pages) served(ctx context.Context, key string, e catalog.Entry, open []openapi.ServedPlan) (served, error) {
 	if doc, ok := p.documents.find(key); ok {
 		return doc, nil
 	}
@@ -99,7 +100,7 @@ func (p *Pages) served(ctx context.Context, key string, e catalog.Entry, limits 
 		if err != nil {
 			return nil, err
 		}
-		body, err := doc.Served(openapi.ServedInput{BaseURL: e.Version.BaseURL(p.GatewayURL), Limits: limits})
+		body, err := doc.Served(openapi.ServedInput{BaseURL: e.Version.BaseURL(p.GatewayURL), Plans: open})
 		if err != nil {
 			return nil, err
 		}
@@ -112,4 +113,26 @@ func (p *Pages) served(ctx context.Context, key string, e catalog.Entry, limits 
 		return served{}, err
 	}
 	return made.(served), nil
+}
+
+// servedPlan is a plan with the limits that gateways enforce.
+func servedPlan(o plans.Offering, plan plans.Offer) openapi.ServedPlan {
+	out := openapi.ServedPlan{Product: o.Name, Name: plan.Name, Anonymous: plan.Sale == plans.Anonymous}
+	for _, l := range plan.Terms.Limits {
+		s := openapi.ServedLimit{Text: offer.Described(l), Kind: l.Kind(), Limit: l.Calls}
+		switch {
+		case l.Quota:
+			s.Hard, s.Period = l.Hard, "billing_period"
+			if l.CalendarMonth {
+				s.Period = "calendar_month"
+			}
+		case l.Concurrent:
+			s.Scope, s.Operation = string(l.Scope), l.Operation
+		default:
+			s.Scope, s.Operation, s.Algorithm, s.Burst, s.Window = string(l.Scope), l.Operation, string(l.Algorithm), l.Burst, int64(l.Window/time.Second)
+		}
+		s.Adapts = len(offer.Moves(l)) > 0
+		out.Limits = append(out.Limits, s)
+	}
+	return out
 }

@@ -136,7 +136,10 @@ func planRows(offerings []plans.Offering, mine map[uuid.UUID]bool) []page.PlanRo
 			if plan.Sale == plans.OnRequest {
 				row.Price, row.Rate, row.Quota, row.Overage = "On request", "By agreement", "By agreement", "By agreement"
 			}
-			if !row.Mine {
+			if plan.Sale == plans.Anonymous {
+				row.Price, row.Quota, row.Overage = "Free, no key needed", "None", "Calls are refused"
+			}
+			if !row.Mine && plan.Sale != plans.Anonymous {
 				row.Action = action(plan)
 			}
 			out = append(out, row)
@@ -146,6 +149,9 @@ func planRows(offerings []plans.Offering, mine map[uuid.UUID]bool) []page.PlanRo
 }
 
 func action(o plans.Offer) component.LinkButtonProps {
+	if o.Sale == plans.Anonymous {
+		return component.LinkButtonProps{Label: "Browse the APIs", URL: "/apis"}
+	}
 	if o.Sale == plans.OnRequest {
 		return component.LinkButtonProps{Label: "Ask us", URL: SubscribeURL(o)}
 	}

@@ -62,6 +62,10 @@ func planCard(o plans.Offer, mine map[uuid.UUID]bool) page.PlanCard {
 		return card
 	}
 	t := o.Terms
+	if o.Sale == plans.Anonymous {
+		card.Price, card.Points = "Free", append([]string{"No key needed: call it as it is"}, offer.Points(t)...)
+		return card
+	}
 	switch {
 	case t.Free():
 		card.Price, card.Per = "Free", ""

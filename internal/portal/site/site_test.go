@@ -82,8 +82,8 @@ func sell(t testing.TB, p *portaltest.Portal, actor uuid.UUID, e catalog.Entry) 
 		t.Fatal(err)
 	}
 	for _, in := range []plans.NewPlan{
-		{Name: "Free", Slug: "free", QuotaCalls: 1000, QuotaHard: true, RateCalls: 1, RateWindow: time.Second},
-		{Name: "Pro", Slug: "pro", RecurringFee: 4900, RateCalls: 10, RateWindow: time.Second, Usage: &pricing.Component{Model: pricing.Graduated, Included: 100, FlatAtZero: true, Tiers: []pricing.Tier{
+		{Name: "Free", Slug: "free", Limits: []plans.Limit{plans.Rate(1, time.Second), plans.Quota(1000, true)}},
+		{Name: "Pro", Slug: "pro", RecurringFee: 4900, Limits: []plans.Limit{plans.Rate(10, time.Second)}, Usage: &pricing.Component{Model: pricing.Graduated, Included: 100, FlatAtZero: true, Tiers: []pricing.Tier{
 			{UpTo: 50, Rate: decimal.RequireFromString("0.5")}, {UpTo: pricing.NoEnd, Rate: decimal.RequireFromString("0.25")}}}},
 	} {
 		in.Product, in.Sale, in.Currency = product.ID, plans.SelfServe, "usd"

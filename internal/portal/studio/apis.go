@@ -36,7 +36,7 @@ func (p *Pages) APIs(r *request.Request) error {
 	}
 	for _, e := range entries {
 		row := page.StudioAPI{Name: e.Name, URL: "/apis/" + e.Slug, Version: e.Version.Label, Lifecycle: lifecycle(e), Operations: format.Count(int64(e.Version.OperationCount)),
-			Upstream: e.Upstream, Updated: format.Moment(e.Version.PublishedAt, p.Clock.Now()), ReplaceURL: withWishes("/studio/apis/new", "", e.Slug)}
+			Upstream: e.Upstream, Updated: format.Moment(e.Version.PublishedAt, p.Clock.Now()), UpstreamURL: upstreamURL(e.Slug), ReplaceURL: withWishes("/studio/apis/new", "", e.Slug)}
 		if origin, ok := origins[e.Version.ID]; ok && e.Warnings > 0 {
 			row.Warnings, row.WarningsURL = format.Counted(int64(e.Warnings), "warning", "warnings"), "/studio/publications/"+origin.String()
 		}

@@ -12,16 +12,18 @@ import (
 	"tollgate/internal/plans"
 	"tollgate/internal/portal/request"
 	"tollgate/internal/problem"
+	"tollgate/internal/subscriptions"
 	"tollgate/web/component"
 	"tollgate/web/page"
 )
 
 // Pages are the studio's pages.
 type Pages struct {
-	Catalog  *catalog.Service
-	Plans    *plans.Service
-	Accounts *accounts.Service
-	Clock    *clock.Clock
+	Catalog       *catalog.Service
+	Plans         *plans.Service
+	Accounts      *accounts.Service
+	Subscriptions *subscriptions.Service
+	Clock         *clock.Clock
 }
 
 // typed is a field as it was posted, with what is wrong with it.

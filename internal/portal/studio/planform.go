@@ -2,7 +2,6 @@ package studio
 
 import (
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -19,11 +18,9 @@ import (
 type planForm struct {
 	fields  page.PlanFields
 	plan    plans.NewPlan
+	rows    []int           // of the form's limits: those that are plan.Limits
 	invalid problem.Invalid // by the form's field names
 }
-
-// windows by the value of the field rate_window.
-var windows = map[string]time.Duration{"second": time.Second, "minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}
 
 // readPlan reads the posted form. Errors stand beside their fields. A granted
 // plan is private anyway: who sees it is not read then.
@@ -33,10 +30,8 @@ func readPlan(r *request.Request, granted bool) *planForm {
 	if !plans.Currencies[currency] {
 		currency = "usd" // for reading amounts; the list refuses it below
 	}
-	f.plan = plans.NewPlan{Name: r.Form("name"), Slug: r.Form("slug"), Sale: firstOf(r.Form("sale"), plans.SelfServe), Currency: firstOf(r.Form("currency"), "usd"),
-		RateWindow: windows[firstOf(r.Form("rate_window"), "second")], QuotaHard: r.Form("quota_kind") != "soft"}
-	f.plan.RateCalls = f.count(r, "rate_calls")
-	f.plan.QuotaCalls = f.count(r, "quota_calls")
+	f.plan = plans.NewPlan{Name: r.Form("name"), Slug: r.Form("slug"), Sale: firstOf(r.Form("sale"), plans.SelfServe), Currency: firstOf(r.Form("currency"), "usd")}
+	f.limits(r)
 	fee, err := format.ParseMoney(r.Form("monthly_fee"), currency)
 	f.note("monthly_fee", err)
 	f.plan.RecurringFee = fee
@@ -73,8 +68,8 @@ func (f *planForm) merge(err error) {
 		if name == "fee" {
 			name = "monthly_fee"
 		}
-		if name == "tiers" && f.tierMistakes() {
-			continue // said beside the row already
+		if (name == "tiers" && f.tierMistakes()) || f.limitMistake(name, message) {
+			continue // said beside the row
 		}
 		f.invalid.Check(false, name, "%s", message)
 	}
@@ -188,12 +183,16 @@ func tierEnd(text string, before int64, last bool) (end int64, mistake string) {
 }
 
 // valid reports whether nothing is wrong.
-func (f *planForm) valid() bool { return len(f.invalid) == 0 && !f.tierMistakes() }
+func (f *planForm) valid() bool {
+	return len(f.invalid) == 0 && !f.tierMistakes() && !f.limitMistakes()
+}
 
 // refuse adds the messages of a refused use case.
 func (f *planForm) refuse(fields map[string]string, message string) {
 	for name, text := range fields {
-		f.invalid.Check(false, name, "%s", text)
+		if !f.limitMistake(name, text) {
+			f.invalid.Check(false, name, "%s", text)
+		}
 	}
 	f.fields.Error = message
 }
@@ -202,11 +201,14 @@ func (f *planForm) refuse(fields map[string]string, message string) {
 func (f *planForm) show(r *request.Request, customers map[uuid.UUID]string) page.PlanFields {
 	p := &f.fields
 	p.Name, p.Slug = typed(r, f.invalid, "name"), typed(r, f.invalid, "slug")
-	p.RateCalls, p.QuotaCalls, p.MonthlyFee = typed(r, f.invalid, "rate_calls"), typed(r, f.invalid, "quota_calls"), typed(r, f.invalid, "monthly_fee")
+	p.MonthlyFee, p.LimitsError = typed(r, f.invalid, "monthly_fee"), f.invalid["limits"]
+	if r.Form("add_limit") != "" && len(p.Limits) < plans.MaxLimits {
+		p.Limits = append(p.Limits, page.LimitInput{})
+	}
 	p.Included, p.UnitPrice, p.PackageSize = typed(r, f.invalid, "included_units"), typed(r, f.invalid, "unit_price"), typed(r, f.invalid, "package_size")
 	p.OrgError, p.ModelError, p.MeterError, p.TiersError, p.FreeError = f.invalid["organization"], f.invalid["model"], f.invalid["meter"], f.invalid["tiers"], f.invalid["free_unlimited"]
 	choices(p, r.Form, customers)
-	p.Error = firstOf(p.Error, rest(f.invalid, "name", "slug", "rate_calls", "quota_calls", "monthly_fee", "included_units", "unit_price", "package_size", "organization", "model", "meter", "tiers", "free_unlimited"))
+	p.Error = firstOf(p.Error, rest(f.invalid, "name", "slug", "limits", "monthly_fee", "included_units", "unit_price", "package_size", "organization", "model", "meter", "tiers", "free_unlimited"))
 	if f.valid() {
 		p.Preview, p.Cliffs = preview(f.plan.Terms())
 	}
@@ -215,10 +217,8 @@ func (f *planForm) show(r *request.Request, customers map[uuid.UUID]string) page
 
 // choices fills the lists, each with what was chosen.
 func choices(p *page.PlanFields, chosen func(string) string, customers map[uuid.UUID]string) {
-	p.Sale = option(firstOf(chosen("sale"), plans.SelfServe), plans.SelfServe, "Self-serve", plans.OnRequest, "On request")
+	p.Sale = option(firstOf(chosen("sale"), plans.SelfServe), plans.SelfServe, "Self-serve", plans.OnRequest, "On request", plans.Anonymous, "No key needed")
 	p.Visibility = option(firstOf(chosen("visibility"), "public"), "public", "Everybody", "private", "One organization")
-	p.RateWindows = option(firstOf(chosen("rate_window"), "second"), "second", "Second", "minute", "Minute", "hour", "Hour", "day", "Day")
-	p.QuotaKinds = option(firstOf(chosen("quota_kind"), "hard"), "hard", "Refuse further calls", "soft", "Go on and charge")
 	p.Currencies = option(firstOf(chosen("currency"), "usd"), "usd", "USD", "eur", "EUR", "gbp", "GBP", "chf", "CHF", "jpy", "JPY")
 	p.Models = option(firstOf(chosen("model"), "none"), "none", "None", "per_unit", "Per call", "graduated", "Graduated: each call at its own tier",
 		"volume", "Volume: all calls at the tier reached", "package", "Package: per block of calls")

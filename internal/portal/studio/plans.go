@@ -56,7 +56,7 @@ func (p *Pages) CreatePlan(r *request.Request) error {
 		return err
 	}
 	form := readPlan(r, false)
-	if form.valid() && r.Form("preview") == "" {
+	if form.valid() && !form.asking(r) {
 		form.plan.Product, err = r.ParamID("id")
 		if err != nil {
 			return err
@@ -77,7 +77,7 @@ func (p *Pages) CreatePlan(r *request.Request) error {
 	}
 	form.fields.Action = props.Fields.Action
 	props.Fields = form.show(r, customers)
-	if form.valid() && form.fields.Error == "" {
+	if (form.valid() && form.fields.Error == "") || r.Form("add_limit") != "" {
 		return r.Page(page.PlanForm(r.Layout("New plan"), props))
 	}
 	return r.Invalid(page.PlanForm(r.Layout("New plan"), props))

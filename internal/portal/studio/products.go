@@ -123,10 +123,13 @@ func (p *Pages) studioPlan(plan plans.Offer, subscribers int64, names map[uuid.U
 	if plan.Sale == plans.OnRequest {
 		out.Sale = "On request"
 	}
+	if plan.Sale == plans.Anonymous {
+		out.Sale = "No key needed"
+	}
 	if plan.PrivateTo != nil {
 		out.Audience, out.State = "for "+firstOf(names[*plan.PrivateTo], "one organization"), component.BadgeProps{Label: "Private"}
 	}
-	price, limits := offer.Price(plan.Terms), []string{offer.RateLimit(plan.Terms)}
+	price, limits := offer.Price(plan.Terms), offer.Rates(plan.Terms)
 	if _, ok := offer.QuotaOf(plan.Terms); ok {
 		limits = append(limits, offer.Quota(plan.Terms)+", then: "+strings.ToLower(offer.Overage(plan.Terms)))
 	}

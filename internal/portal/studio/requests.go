@@ -95,7 +95,7 @@ func (p *Pages) Grant(r *request.Request) error {
 	form := readPlan(r, true)
 	form.fields.AskFree, form.fields.Free = true, r.Form("free_unlimited") != ""
 	form.invalid.Check(form.plan.Bounded() || form.fields.Free || r.Form("preview") != "", "free_unlimited", "Type a price or a limit, or tick that the plan has neither.")
-	if form.valid() && r.Form("preview") == "" {
+	if form.valid() && !form.asking(r) {
 		_, err := p.Plans.Grant(r.Ctx(), r.Identity.User, q.ID, form.plan)
 		if err == nil {
 			return r.RedirectWith(q.OrgName+" may now subscribe to "+form.plan.Name+".", "/studio/requests/"+q.ID.String())
@@ -113,7 +113,7 @@ func (p *Pages) Grant(r *request.Request) error {
 	form.fields.Action, form.fields.Submit = props.Grant.Action, props.Grant.Submit
 	fields := form.show(r, nil)
 	props.Grant = &fields
-	if form.valid() && fields.Error == "" {
+	if (form.valid() && fields.Error == "") || r.Form("add_limit") != "" {
 		return r.Page(page.Request(r.Layout("Request of "+q.OrgName), props))
 	}
 	return r.Invalid(page.Request(r.Layout("Request of "+q.OrgName), props))

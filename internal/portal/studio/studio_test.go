@@ -167,7 +167,7 @@ func product(t *testing.T, p *portaltest.Portal, b *portaltest.Browser) string {
 }
 
 func proForm() url.Values {
-	return url.Values{"name": {"Pro"}, "slug": {"pro"}, "sale": {"self_serve"}, "visibility": {"public"}, "rate_calls": {"10"}, "rate_window": {"second"}, "quota_kind": {"hard"},
+	return url.Values{"name": {"Pro"}, "slug": {"pro"}, "sale": {"self_serve"}, "visibility": {"public"}, "limit_calls": {"10", ""}, "limit_per": {"second", "period"},
 		"currency": {"usd"}, "monthly_fee": {"49"}, "model": {"graduated"}, "included_units": {"100"},
 		"tier_up_to": {"50", "", ""}, "tier_unit_price": {"0.005", "0.0025", ""}, "tier_flat": {"", "", ""}}
 }
@@ -211,7 +211,7 @@ func TestPlanMistakesStandBesideTheirFields(t *testing.T) {
 		"Give the plan a name":            func(f url.Values) { f.Set("name", "") },
 		"more decimals than the currency": func(f url.Values) { f.Set("monthly_fee", "1.005") },
 		"plain number":                    func(f url.Values) { f.Set("monthly_fee", "12 apples") },
-		"Type a whole number":             func(f url.Values) { f.Set("rate_calls", "1.5") },
+		"Type a whole number":             func(f url.Values) { f["limit_calls"] = []string{"1.5", ""} },
 		"This must be more than 50": func(f url.Values) {
 			f["tier_up_to"] = []string{"50", "50", ""}
 			f["tier_unit_price"] = []string{"1", "2", "3"}

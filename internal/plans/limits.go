@@ -1,0 +1,224 @@
+package plans
+
+import (
+	"cmp"
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"tollgate/internal/postgres"
+	"tollgate/internal/problem"
+	"tollgate/internal/quota"
+)
+
+// Limit is one limit of a plan: a rate, a bound of calls under way, or a quota.
+type Limit struct {
+	Position   int           // in the plan version; what overrides name
+	Quota      bool          // per billing period or calendar month
+	Concurrent bool          // calls under way; neither: a rate, per Window
+	Calls      int64         // 1 to quota.MaxCalls; a quota may have more
+	Window     time.Duration // of a rate: whole seconds
+	Hard       bool          // of a quota: blocks; else further calls go on and are charged
+
+	CalendarMonth bool            // of a quota: the month in the organization's zone, not the billing period
+	Algorithm     quota.Algorithm // of a rate
+	Scope         quota.Scope     // of rates and calls under way
+	Operation     string          // such as "GET /reports/{id}"; empty: every operation
+	Burst         int64           // of the buckets; 0: the algorithm's own
+	Adapt         quota.Adapt
+	Overridden    *Override // in force: Calls and Burst are its own, not the plan's
+}
+
+// Rate is a limit of so many calls per fixed window, for all calls of a
+// subscription.
+func Rate(calls int64, window time.Duration) Limit {
+	return Limit{Calls: calls, Window: window, Hard: true, Algorithm: quota.FixedWindow, Scope: quota.PerApplication}
+}
+
+// Quota is a limit of so many calls in a billing period.
+func Quota(calls int64, hard bool) Limit {
+	return Limit{Quota: true, Calls: calls, Hard: hard, Algorithm: quota.FixedWindow, Scope: quota.PerApplication}
+}
+
+// MaxLimits is how many limits a plan may have.
+const MaxLimits = 12
+
+// MaxQuota is the most calls of a quota.
+const MaxQuota = 1_000_000_000_000
+
+// Enforced is l as gateways count it; nothing of that is meant of a quota.
+func (l Limit) Enforced() quota.Limit {
+	return quota.Limit{Concurrent: l.Concurrent, Algorithm: l.Algorithm, Scope: l.Scope, Operation: l.Operation, Calls: l.Calls, Burst: l.Burst, Window: l.Window, Adapt: l.Adapt}
+}
+
+// holds is the heaviest call that could ever pass.
+func (l Limit) holds() int64 {
+	switch {
+	case l.Concurrent:
+		return quota.MaxCost
+	case l.Algorithm == quota.LeakyBucket:
+		return l.Burst + 1
+	case l.Algorithm == quota.TokenBucket && l.Burst > 0:
+		return l.Burst
+	}
+	return l.Calls
+}
+
+// limits are the plan's limits with what was left out filled in.
+func (p NewPlan) limits() []Limit {
+	out := make([]Limit, len(p.Limits))
+	for i, l := range p.Limits {
+		l.Position, l.Algorithm, l.Scope = i, cmp.Or(l.Algorithm, quota.FixedWindow), cmp.Or(l.Scope, quota.PerApplication)
+		l.Hard = l.Hard || !l.Quota
+		if p.Sale == Anonymous {
+			l.Scope = cmp.Or(p.Limits[i].Scope, quota.PerIP)
+		}
+		out[i] = l
+	}
+	return out
+}
+
+// LimitField names a field of the nth limit in an error: calls, window, scope,
+// algorithm, burst, operation or adapt.
+func LimitField(n int, field string) string { return "limits." + strconv.Itoa(n) + "." + field }
+
+// checkLimits notes what is wrong, under the names that LimitField gives, or
+// under limits where no single one is meant.
+func (p NewPlan) checkLimits(v problem.Invalid) {
+	v.Check(len(p.Limits) <= MaxLimits, "limits", "A plan has at most %d limits.", MaxLimits)
+	quotas := 0
+	for i, l := range p.limits() {
+		check := func(ok bool, field, format string, args ...any) { v.Check(ok, LimitField(i, field), format, args...) }
+		if l.Quota {
+			quotas++
+			check(l.Calls >= 1 && l.Calls <= MaxQuota, "calls", "Give a number of calls from 1 to 1,000,000,000,000.")
+			check(quotas == 1, "window", "A plan has one quota.")
+			check(l.Operation == "", "operation", "A quota counts all operations.")
+			check(l.Adapt.Schedule == nil && l.Adapt.Surge == quota.Surge{} && l.Adapt.Shrink == quota.Shrink{}, "adapt", "A quota does not move: put this on a rate.")
+			continue
+		}
+		l.check(check)
+	}
+	if p.Sale == Anonymous {
+		p.checkAnonymous(v)
+	}
+}
+
+// check notes what is wrong with a rate or a bound of calls under way.
+func (l Limit) check(check func(ok bool, field, format string, args ...any)) {
+	check(l.Calls >= 1 && l.Calls <= quota.MaxCalls, "calls", "Give a number of calls from 1 to 1,000,000,000.")
+	check(l.Burst >= 0 && l.Burst <= quota.MaxCalls, "burst", "Give a number of calls from 0 to 1,000,000,000.")
+	bucket := l.Algorithm == quota.TokenBucket || l.Algorithm == quota.LeakyBucket
+	check(l.Burst == 0 || bucket, "burst", "Only the two buckets have a burst.")
+	check(l.Concurrent || (l.Window >= time.Second && l.Window <= quota.MaxWindow && l.Window%time.Second == 0), "window", "Choose a window of whole seconds, at most 366 days.")
+	a := l.Adapt
+	check(a.Surge.Percent == 0 || (a.Surge.Percent >= 101 && a.Surge.Percent <= 1000), "surge", "A surge raises the limit to between 101 and 1,000 %%.")
+	check((a.Surge.Percent == 0) == (a.Surge.For == 0) && a.Surge.For >= 0 && a.Surge.For <= 24*time.Hour, "surge", "Say to how much the limit is raised, and for how long: at most a day.")
+	check(a.Shrink.Percent >= 0 && a.Shrink.Percent <= 99, "shrink", "An unwell upstream lowers the limit to between 1 and 99 %%.")
+	check(a.Shrink.Errors >= 0 && a.Shrink.Errors <= 100 && a.Shrink.Latency >= 0, "shrink", "Errors are between 1 and 100 %%.")
+	check((a.Shrink.Percent == 0) == (a.Shrink.Errors == 0 && a.Shrink.Latency == 0), "shrink", "Say to how much the limit is lowered, and from which errors or latency on.")
+	check(!l.Concurrent || (a.Surge == quota.Surge{}), "surge", "Calls under way know no surge.")
+	for _, s := range a.Schedule {
+		check(validTime(s.From) && validTime(s.To), "schedule", "Times of day look like 08:30.")
+		check(s.Percent >= 1 && s.Percent <= 1000, "schedule", "A schedule moves the limit to between 1 and 1,000 %%.")
+	}
+	_, err := quota.Prepare([]quota.Limit{l.Enforced()}) // whatever is left
+	if err != nil {
+		check(false, "calls", "%s", sentence(err))
+	}
+}
+
+func validTime(s string) bool {
+	_, err := time.Parse("15:04", s)
+	return err == nil
+}
+
+// checkAnonymous notes what keeps a plan from serving calls without a key:
+// nobody could be charged, and only addresses tell callers apart.
+func (p NewPlan) checkAnonymous(v problem.Invalid) {
+	v.Check(p.RecurringFee == 0, "fee", "A plan without a key is free: nobody could be charged.")
+	v.Check(p.Usage == nil, "model", "A plan without a key is free: nobody could be charged.")
+	v.Check(p.PrivateTo == nil, "sale", "A plan without a key is for everybody.")
+	perAddress := false
+	for i, l := range p.limits() {
+		v.Check(!l.Quota, LimitField(i, "window"), "A plan without a key has no quota: nobody subscribes to it. Give a rate per day.")
+		v.Check(l.Scope == quota.PerIP || l.Scope == quota.PerOperation, LimitField(i, "scope"), "Without a key, calls are counted by address or by operation.")
+		perAddress = perAddress || (!l.Quota && !l.Concurrent && l.Scope == quota.PerIP && l.Operation == "")
+	}
+	v.Check(perAddress, "limits", "A plan without a key needs a rate for each address, of all operations.")
+}
+
+// checkOperations refuses limits of operations that the product does not have,
+// and those under which the heaviest call could never pass.
+func checkOperations(ctx context.Context, tx *postgres.Tx, product uuid.UUID, limits []Limit) error {
+	v := problem.Invalid{}
+	for i, l := range limits {
+		if l.Quota {
+			continue
+		}
+		var known bool
+		var heaviest int64
+		err := tx.PGX.QueryRow(ctx, `
+			SELECT count(*) > 0, coalesce(max(o.weight), 1) FROM product_versions p JOIN operations o ON o.version_id = p.version_id
+			WHERE p.product_id = $1 AND ($2 = '' OR o.method || ' ' || o.path = $2)`, product, l.Operation).Scan(&known, &heaviest)
+		if err != nil {
+			return err
+		}
+		v.Check(l.Operation == "" || known, LimitField(i, "operation"), "The product has no such operation. Write it as in its document: GET /reports/{id}.")
+		if l.Algorithm == quota.LeakyBucket && l.holds() < heaviest {
+			v.Check(false, LimitField(i, "burst"), "The heaviest operation weighs %d: with a burst under %d it could never be called.", heaviest, heaviest-1)
+		} else {
+			v.Check(l.holds() >= heaviest, LimitField(i, "calls"), "The heaviest operation weighs %d: it could never be called.", heaviest)
+		}
+	}
+	return v.Err()
+}
+
+func insertLimits(ctx context.Context, tx *postgres.Tx, t Terms) error {
+	for i, l := range t.Limits {
+		_, err := tx.PGX.Exec(ctx, `
+			INSERT INTO plan_limits (plan_version_id, position, kind, calls, window_seconds, hard, algorithm, scope, operation, burst, calendar_month, adapt)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+			t.VersionID, i, l.Kind(), l.Calls, int64(l.Window/time.Second), l.Hard, l.Algorithm, l.Scope, l.Operation, l.Burst, l.CalendarMonth, l.Adapt)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Kind is rate, concurrency or quota.
+func (l Limit) Kind() string {
+	switch {
+	case l.Quota:
+		return "quota"
+	case l.Concurrent:
+		return "concurrency"
+	}
+	return "rate"
+}
+
+func readLimits(ctx context.Context, tx *postgres.Tx, out map[uuid.UUID]Terms, versions []uuid.UUID) error {
+	rows, err := tx.PGX.Query(ctx, `
+		SELECT plan_version_id, position, kind = 'quota', kind = 'concurrency', calls, window_seconds, hard, algorithm, scope, operation, burst, calendar_month, adapt
+		FROM plan_limits WHERE plan_version_id = ANY($1) ORDER BY plan_version_id, position`, versions)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id uuid.UUID
+		var l Limit
+		var seconds int64
+		if err := rows.Scan(&id, &l.Position, &l.Quota, &l.Concurrent, &l.Calls, &seconds, &l.Hard, &l.Algorithm, &l.Scope, &l.Operation, &l.Burst, &l.CalendarMonth, &l.Adapt); err != nil {
+			return err
+		}
+		l.Window = time.Duration(seconds) * time.Second
+		t := out[id]
+		t.Limits = append(t.Limits, l)
+		out[id] = t
+	}
+	return rows.Err()
+}

@@ -1,0 +1,166 @@
+package offer
+
+import (
+	"strings"
+
+	"tollgate/internal/plans"
+	"tollgate/internal/portal/format"
+	"tollgate/internal/quota"
+)
+
+// RateLimit says how fast calls may come: 10 calls a second, 100 calls an hour
+// and 5 calls at once.
+func RateLimit(t plans.Terms) string {
+	var all []string
+	for _, l := range t.Limits {
+		if !l.Quota {
+			all = append(all, Limit(l))
+		}
+	}
+	if len(all) == 0 {
+		return "No rate limit"
+	}
+	return Sentence(all)
+}
+
+// Rates are a plan's rates and bounds of calls under way, each described; or
+// that there is none.
+func Rates(t plans.Terms) (out []string) {
+	for _, l := range t.Limits {
+		if !l.Quota {
+			out = append(out, Described(l))
+		}
+	}
+	if len(out) == 0 {
+		out = append(out, "No rate limit")
+	}
+	return out
+}
+
+// Sentence joins parts: a, b and c.
+func Sentence(parts []string) string {
+	if len(parts) < 2 {
+		return strings.Join(parts, "")
+	}
+	last := len(parts) - 1
+	return strings.Join(parts[:last], ", ") + " and " + parts[last]
+}
+
+// Limit says one limit: 10 calls a second of each key; 5 calls at once; 10,000
+// calls a month.
+func Limit(l plans.Limit) string {
+	calls := format.Counted(l.Calls, "call", "calls")
+	switch {
+	case l.Quota:
+		return calls + " a " + Month(l)
+	case l.Concurrent:
+		calls += " at once"
+	default:
+		calls += " " + format.Every(l.Window)
+	}
+	if l.Operation != "" {
+		calls += " of " + l.Operation
+	}
+	return calls + whose(l.Scope)
+}
+
+func whose(s quota.Scope) string {
+	switch s {
+	case quota.PerKey:
+		return " with each key"
+	case quota.PerIP:
+		return " from each address"
+	case quota.PerOrganization:
+		return " in the whole organization"
+	case quota.PerOperation:
+		return " to each operation"
+	}
+	return ""
+}
+
+// Month is what a quota's period is called.
+func Month(l plans.Limit) string {
+	if l.CalendarMonth {
+		return "calendar month"
+	}
+	return "month"
+}
+
+// Pace says how a rate counts, where that is more than calls in a window:
+// evenly, up to 20 ahead.
+func Pace(l plans.Limit) string {
+	switch {
+	case l.Quota || l.Concurrent:
+		return ""
+	case l.Algorithm == quota.TokenBucket && l.Burst > 0:
+		return "refilled evenly, up to " + format.Count(l.Burst) + " in a burst"
+	case l.Algorithm == quota.TokenBucket:
+		return "refilled evenly"
+	case l.Algorithm == quota.LeakyBucket && l.Burst > 0:
+		return "at an even pace, up to " + format.Count(l.Burst) + " ahead of it"
+	case l.Algorithm == quota.LeakyBucket:
+		return "at an even pace"
+	case l.Algorithm == quota.SlidingWindow || l.Algorithm == quota.SlidingLog:
+		return "at any time, not by the clock"
+	}
+	return ""
+}
+
+// Moves says how a limit adapts, in clauses: raised at declared times.
+func Moves(l plans.Limit) (out []string) {
+	if len(l.Adapt.Schedule) > 0 {
+		out = append(out, "changes at declared times")
+	}
+	if s := l.Adapt.Surge; s.Percent > 0 {
+		out = append(out, "rises to "+format.Count(s.Percent)+" % for "+format.Window(s.For)+" in a rush")
+	}
+	if s := l.Adapt.Shrink; s.Percent > 0 {
+		out = append(out, "falls to "+format.Count(s.Percent)+" % while the API is unwell")
+	}
+	return out
+}
+
+// Described is a limit with how it counts and moves.
+func Described(l plans.Limit) string {
+	text := Limit(l)
+	clauses := Moves(l)
+	if pace := Pace(l); pace != "" {
+		clauses = append([]string{pace}, clauses...)
+	}
+	if len(clauses) > 0 {
+		text += " (" + strings.Join(clauses, "; ") + ")"
+	}
+	return text
+}
+
+// QuotaOf finds a plan's quota.
+func QuotaOf(t plans.Terms) (plans.Limit, bool) {
+	for _, l := range t.Limits {
+		if l.Quota {
+			return l, true
+		}
+	}
+	return plans.Limit{}, false
+}
+
+// Quota says how many calls a period holds: 100,000 a month.
+func Quota(t plans.Terms) string {
+	if q, ok := QuotaOf(t); ok {
+		return format.Count(q.Calls) + " a " + Month(q)
+	}
+	return "No quota"
+}
+
+// Points are what a price card lists.
+func Points(t plans.Terms) []string {
+	var out []string
+	for _, c := range t.Components {
+		if c.Included > 0 {
+			out = append(out, format.Counted(c.Included, "call", "calls")+" a month included")
+		}
+	}
+	if q, ok := QuotaOf(t); ok {
+		out = append(out, "Up to "+Limit(q)+"; beyond: "+strings.ToLower(Overage(t)))
+	}
+	return append(out, Rates(t)...)
+}

@@ -1,0 +1,101 @@
+package portal_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"tollgate/internal/plans"
+	"tollgate/internal/postgres"
+)
+
+func TestStaffRaiseACustomersLimitForAWhile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ada, other, staff := w.customer("ada@acme.example"), w.customer("eve@evil.example"), w.staff("product")
+	ada.post("/console/subscribe/" + w.free.ID.String()).expect(http.StatusSeeOther, "")
+	org := w.id(`SELECT m.org_id FROM members m JOIN users u ON u.id = m.user_id WHERE u.email = 'ada@acme.example'`)
+	strangers := w.id(`SELECT m.org_id FROM members m JOIN users u ON u.id = m.user_id WHERE u.email = 'eve@evil.example'`)
+	sub := w.id(`SELECT id FROM subscriptions WHERE org_id = $1`, org)
+	page, day := "/studio/customers/"+org.String(), func(n int) string { return w.clock.Now().AddDate(0, 0, n).Format(time.DateOnly) }
+	form := func(calls, reason, expires string) []string {
+		return []string{"subscription", sub.String(), "position", "0", "calls", calls, "reason", reason, "expires", expires}
+	}
+	staff.get("/studio/customers?q=").expect(http.StatusOK, "", page)
+	staff.get(page).expect(http.StatusOK, "", "Weather Free", "1,000 calls a month", "plan, version 1")
+
+	staff.post(page+"/overrides", form("0", "", day(-2))...).expect(http.StatusUnprocessableEntity, "", "Give a number of calls", "Say why", "still to come")
+	staff.post(page+"/overrides", form("many", "Why not", "")...).expect(http.StatusUnprocessableEntity, "", "whole number", `value="many"`, "Choose the last day")
+	staff.post(page+"/overrides", form("5", "x", day(500))...).expect(http.StatusUnprocessableEntity, "", "at most a year")
+	staff.post("/studio/customers/"+strangers.String()+"/overrides", form("5000", "Not theirs", day(3))...).expect(http.StatusNotFound, "")
+
+	staff.post(page+"/overrides", form("5000", "A demo at a fair", day(3))...).expect(http.StatusSeeOther, page)
+	staff.get(page).expect(http.StatusOK, "", "5,000 calls a month", "override until", "A demo at a fair", "product@provider.example", "Instead of 1,000 calls a month")
+	staff.post(page+"/overrides", form("7000", "A larger fair", day(3))...).expect(http.StatusSeeOther, page)
+	var active int
+	if err := w.db.StaffPool().QueryRow(t.Context(), `SELECT count(*) FROM limit_overrides WHERE revoked_at IS NULL`).Scan(&active); err != nil || active != 1 {
+		t.Errorf("%d overrides in force, %v: the new one replaces", active, err)
+	}
+	mine := ada.get("/console/subscriptions").expect(http.StatusOK, "", "your limit is 7,000 calls a month, instead of 1,000")
+	if strings.Contains(mine.body, "fair") {
+		t.Error("the customer reads the reason")
+	}
+	other.get("/console/subscriptions").expect(http.StatusOK, "")
+
+	id := w.id(`SELECT id FROM limit_overrides WHERE revoked_at IS NULL`)
+	staff.post("/studio/customers/"+strangers.String()+"/overrides/"+id.String()+"/revoke").expect(http.StatusNotFound, "")
+	staff.post(page+"/overrides/"+id.String()+"/revoke").expect(http.StatusSeeOther, page)
+	staff.post(page+"/overrides/"+id.String()+"/revoke").expect(http.StatusNotFound, "")
+	staff.get(page).expect(http.StatusOK, "", "plan, version 1")
+	if now := ada.get("/console/subscriptions"); strings.Contains(now.body, "7,000") {
+		t.Error("a revoked override is still told")
+	}
+	var notes []string
+	rows, err := w.db.StaffPool().Query(t.Context(), `SELECT action || ' ' || coalesce(details->>'calls', '') || ' ' || coalesce(details->>'reason', '') FROM audit_events WHERE object_id = $1 AND action LIKE 'limit.%' ORDER BY at, id`, sub.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rows.Next() {
+		var n string
+		if err := rows.Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		notes = append(notes, n)
+	}
+	if len(notes) != 3 || notes[0] != "limit.override 5000 A demo at a fair" || notes[2] != "limit.override_revoke  " {
+		t.Errorf("%q", notes)
+	}
+}
+
+func TestAnOverrideEndsByItself(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ada := w.customer("ada@acme.example")
+	ada.post("/console/subscribe/" + w.free.ID.String()).expect(http.StatusSeeOther, "")
+	ctx, now := postgres.AsStaff(t.Context()), w.clock.Now()
+	sub, user := w.id(`SELECT id FROM subscriptions`), w.id(`SELECT id FROM users LIMIT 1`)
+	if err := w.plans.Override(ctx, user, plans.NewOverride{Subscription: sub, Calls: 9, Reason: "x", ExpiresAt: now.Add(time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.plans.Override(ctx, user, plans.NewOverride{Subscription: sub, Position: 7, Calls: 9, Reason: "x", ExpiresAt: now.Add(time.Hour)}); err == nil {
+		t.Error("a limit that there is not was overridden")
+	}
+	if err := w.plans.Override(ctx, user, plans.NewOverride{Subscription: uuid.New(), Calls: 9, Reason: "x", ExpiresAt: now.Add(time.Hour)}); err == nil {
+		t.Error("a subscription that there is not was overridden")
+	}
+	overrides, err := w.plans.OverridesOf(ctx, w.id(`SELECT org_id FROM subscriptions`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at, want := range map[time.Time]int64{now: 9, now.Add(time.Hour - 1): 9, now.Add(time.Hour): 1000} {
+		if got := w.free.Terms.With(overrides[sub], at).Limits[0].Calls; got != want {
+			t.Errorf("at %s: %d calls, want %d", at, got, want)
+		}
+	}
+	if w.free.Terms.Limits[0].Calls != 1000 {
+		t.Error("the plan itself was changed")
+	}
+}
