@@ -69,7 +69,6 @@ func (u *Upstream) Get(careful bool, connect time.Duration) (*Link, error) {
 	}
 }
 
-
 func (u *Upstream) pop() *Link {
 	u.mu.Lock()
 	defer u.mu.Unlock()
