@@ -16,7 +16,7 @@ func TestStaffRaiseACustomersLimitForAWhile(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada, other, staff := w.customer("ada@acme.example"), w.customer("eve@evil.example"), w.staff("product")
-	ada.post("/console/subscribe/" + w.free.ID.String()).expect(http.StatusSeeOther, "")
+	ada.post("/console/subscribe/"+w.free.ID.String()).expect(http.StatusSeeOther, "")
 	org := w.id(`SELECT m.org_id FROM members m JOIN users u ON u.id = m.user_id WHERE u.email = 'ada@acme.example'`)
 	strangers := w.id(`SELECT m.org_id FROM members m JOIN users u ON u.id = m.user_id WHERE u.email = 'eve@evil.example'`)
 	sub := w.id(`SELECT id FROM subscriptions WHERE org_id = $1`, org)
@@ -74,7 +74,7 @@ func TestAnOverrideEndsByItself(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ada := w.customer("ada@acme.example")
-	ada.post("/console/subscribe/" + w.free.ID.String()).expect(http.StatusSeeOther, "")
+	ada.post("/console/subscribe/"+w.free.ID.String()).expect(http.StatusSeeOther, "")
 	ctx, now := postgres.AsStaff(t.Context()), w.clock.Now()
 	sub, user := w.id(`SELECT id FROM subscriptions`), w.id(`SELECT id FROM users LIMIT 1`)
 	if err := w.plans.Override(ctx, user, plans.NewOverride{Subscription: sub, Calls: 9, Reason: "x", ExpiresAt: now.Add(time.Hour)}); err != nil {
