@@ -137,7 +137,7 @@ func (s *Service) checkUpstreams(ctx context.Context, in NewAPI) error {
 	v := problem.Invalid{}
 	for field, address := range map[string]string{"upstream_url": in.UpstreamURL, "test_url": in.TestURL} {
 		err := s.guards.Upstreams.CheckURL(ctx, address)
-		v.Check(!errors.Is(err, outbound.ErrDenied), field, "The gateway may not connect to this address: it is not public and in none of UPSTREAM_NETWORKS, or it is one of its own listeners.")
+		v.Check(!errors.Is(err, outbound.ErrDenied), field, deniedUpstream)
 	}
 	return v.Err()
 }

@@ -5,7 +5,7 @@ import "tollgate/web/component"
 func studioFixtures() []fixture {
 	return []fixture{
 		{name: "studio", path: "/studio", page: with(Studio, StudioProps{APIs: []StudioAPI{
-			{Name: "Weather", URL: "/studio/publications/1", Version: "v2.3", Lifecycle: badge("Published", component.OK), Operations: "38", Upstream: "https://weather.internal:8443", Warnings: "3 warnings", WarningsURL: "/studio/publications/1", Updated: ago("2 days ago")},
+			{Name: "Weather", URL: "/studio/publications/1", Version: "v2.3", Lifecycle: badge("Published", component.OK), Operations: "38", Upstream: "https://weather.internal:8443", UpstreamURL: "/studio/apis/weather/upstream", Warnings: "3 warnings", WarningsURL: "/studio/publications/1", Updated: ago("2 days ago")},
 			{Name: "Code hosting", URL: "/studio/publications/2", Version: "v4", Lifecycle: badge("Draft", ""), Operations: "1,223", Upstream: "https://code.internal", Updated: ago("an hour ago")},
 		}})},
 		{name: "studio-empty", path: "/studio", page: with(Studio, StudioProps{})},
@@ -28,6 +28,8 @@ func studioFixtures() []fixture {
 		{name: "product-empty", path: "/studio/products/1", page: with(Product, ProductProps{Name: "Weather", PricingURL: "/pricing/weather", NewPlanURL: "/studio/products/1/plans/new"})},
 		{name: "plan-form", path: "/studio/products", page: with(PlanForm, PlanFormProps{Product: "Weather", ProductURL: "/studio/products/1", Fields: planFieldsFixture()})},
 		{name: "plan-form-empty", path: "/studio/products", page: with(PlanForm, PlanFormProps{Product: "Weather", ProductURL: "/studio/products/1"})},
+		{name: "upstream", path: "/studio", page: with(Upstream, upstreamFixture())},
+		{name: "upstream-empty", path: "/studio", page: with(Upstream, UpstreamProps{API: "Weather", Version: "v2"})},
 		{name: "customers", path: "/studio/customers", page: with(Customers, CustomersProps{Customers: []CustomerRow{{Name: "Fjord Analytics AS", URL: "/studio/customers/1", Zone: "Europe/Oslo", Since: ago("2 years ago")}}, More: "Shown are 100 of 412: search for a name."})},
 		{name: "customers-empty", path: "/studio/customers", page: with(Customers, CustomersProps{})},
 		{name: "customer", path: "/studio/customers/1", page: with(Customer, customerFixture())},
@@ -105,4 +107,12 @@ func customerFixture() CustomerProps {
 				RevokeURL: "/studio/customers/1/overrides/2/revoke", Action: "/studio/customers/1/overrides", Bucket: true, Open: true, Calls: Input{Value: "0", Error: "Give a number of calls from 1 to 1000000000."}, Until: Input{Value: "2026-11-01", Error: "Choose a moment that is still to come."}},
 			{Position: "1", InForce: "100,000 calls a month", Own: "100,000 calls a month", Source: "plan, version 2", Action: "/studio/customers/1/overrides"},
 		}}, {ID: "s2", Name: "Stations Free", State: badge("Unpaid", component.Bad), Period: "1 Nov – 1 Dec 2026"}}}
+}
+
+func upstreamFixture() UpstreamProps {
+	return UpstreamProps{API: "Weather", Version: "v2.3", ID: "1", Action: "/studio/apis/weather/upstream", WebSocket: true, TargetsError: "Say where the gateway sends the calls.",
+		Targets: []TargetInput{{Mode: "live", URL: Input{Value: "https://weather-1.internal:8443"}, Weight: Input{Value: "3"}}, {Mode: "live", URL: Input{Value: "http://169.254.169.254", Error: "The gateway may not connect to this address."}, Weight: Input{Value: "0", Error: "Give a weight from 1 to 1,000."}},
+			{Mode: "test", URL: Input{Value: "https://weather-test.internal:8443/a/rather/long/path/that/does/not/fit"}, Weight: Input{Value: "1"}}},
+		Groups: []UpstreamGroup{{Title: "Active health checks", Note: "The gateway asks each target on its own.", Settings: []UpstreamSetting{{Name: "active.path", Label: "Path", Placeholder: "/healthz"}, {Name: "active.every", Label: "Every", Placeholder: "10s", Input: Input{Value: "0.1s", Error: "Give a time from 1s to 1h0m0s."}}, {Name: "breaker.percent", Label: "Failed calls", Suffix: "%", Placeholder: "50"}}},
+			{Title: "Browsers of other origins (CORS)", Settings: []UpstreamSetting{{Name: "cors.origins", Label: "Origins", Placeholder: "https://app.example.com", Hint: "Separated by blanks; * for any."}}}}}
 }

@@ -1,0 +1,132 @@
+package studio_test
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"tollgate/internal/portal/portaltest"
+	"tollgate/internal/postgres"
+	"tollgate/internal/upstream"
+)
+
+// posted is the upstream form as the page shows it, unchanged but for more.
+func posted(t *testing.T, p *portaltest.Portal, more url.Values) url.Values {
+	t.Helper()
+	u, err := p.Catalog.Upstream(postgres.AsStaff(t.Context()), "weather")
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := url.Values{"upstream": {u.ID.String()}, "target_mode": {"live", "test", "live"}, "target_url": {"http://127.0.0.1:9001", "http://127.0.0.1:9002/t", "http://127.0.0.1:9003"}, "target_weight": {"3", "", "1"}}
+	for name, values := range more {
+		form[name] = values
+	}
+	return form
+}
+
+func TestAnUpstreamIsSetAndShownAgain(t *testing.T) {
+	t.Parallel()
+	p := portaltest.New(t)
+	b := p.Staff(t, "product")
+	publish(t, p, b)
+	const page = "/studio/apis/weather/upstream"
+	b.Get("/studio").Has(t, 200, page)
+	b.Get(page).Has(t, 200, `placeholder="/healthz"`, `placeholder="10s"`, "the gateway’s own", `value="1"`)
+	b.Post(page, posted(t, p, url.Values{
+		"balance": {"least_requests"}, "websocket": {"1"}, "active.path": {"/up"}, "active.every": {"30s"}, "passive.failures": {"-1"}, "timeouts.call": {"1m"}, "timeouts.first_byte": {"500ms"},
+		"retry.attempts": {"2"}, "cors.origins": {"https://a.example, https://b.example"}, "cors.credentials": {"1"}, "cors.max_age": {"600"}, "breaker.open": {"2s"},
+	})).Has(t, 303)
+	u, err := p.Catalog.Upstream(postgres.AsStaff(t.Context()), "weather")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(u.Live) != 2 || u.Live[0] != (upstream.Target{URL: "http://127.0.0.1:9001", Weight: 3}) || len(u.Test) != 1 || u.Test[0].Weight != 1 {
+		t.Errorf("%+v %+v", u.Live, u.Test)
+	}
+	if pol := u.Policy; pol.Balance != upstream.LeastRequests || !pol.WebSocket || pol.Active.Path != "/up" || pol.Active.Every != 30*time.Second || pol.Passive.Failures != -1 || pol.Timeouts.FirstByte != 500*time.Millisecond || pol.Timeouts.Call != time.Minute || pol.Retry.Attempts != 2 || pol.Active.Timeout != 0 {
+		t.Errorf("%+v", pol)
+	}
+	if len(u.CORS.Origins) != 2 || !u.CORS.Credentials || u.CORS.MaxAge != 600 {
+		t.Errorf("%+v", u.CORS)
+	}
+	b.Get(page).Has(t, 200, `value="30s"`, `value="500ms"`, `value="1m"`, "https://a.example https://b.example", "http://127.0.0.1:9003", `value="-1"`)
+	var action string
+	if err := p.DB.StaffPool().QueryRow(t.Context(), `SELECT action || ' ' || (details->>'live') FROM audit_events WHERE action = 'upstream.change'`).Scan(&action); err != nil || !strings.Contains(action, "9001=3 http://127.0.0.1:9003=1") {
+		t.Errorf("%q, %v", action, err)
+	}
+	more := b.Post(page, posted(t, p, url.Values{"add_target": {"1"}})).Has(t, 200)
+	if n := strings.Count(more.Body, `name="target_url"`); n != 4 {
+		t.Errorf("%d rows, want one more than three", n)
+	}
+}
+
+func TestUpstreamMistakesStandBesideTheirFields(t *testing.T) {
+	t.Parallel()
+	p := portaltest.New(t)
+	b := p.Staff(t, "admin")
+	publish(t, p, b)
+	before, err := p.Catalog.Upstream(postgres.AsStaff(t.Context()), "weather")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for message, change := range map[string]url.Values{
+		"may not connect to this address":           {"target_url": {"http://169.254.169.254/", "", "http://127.0.0.1:9003"}},
+		"Say where the gateway sends the calls":     {"target_url": {"", "http://127.0.0.1:9002", ""}},
+		"without user, query or fragment":           {"target_url": {"ftp://x", "", ""}},
+		"Give a weight from 1 to 1,000":             {"target_weight": {"0", "1", "1"}},
+		"Type a whole number":                       {"target_weight": {"some", "1", "1"}},
+		"Write a time such as 250ms":                {"active.every": {"soon"}},
+		"Give a time from 1s":                       {"active.every": {"10ms"}},
+		"Give a path such as /healthz":              {"active.path": {"healthz"}},
+		"Choose in turn":                            {"balance": {"dice"}},
+		"The first byte cannot be allowed":          {"timeouts.call": {"1s"}, "timeouts.first_byte": {"2s"}},
+		"is not an origin such as":                  {"cors.origins": {"app.example.com"}},
+		"Browsers send credentials to named":        {"cors.origins": {"*"}, "cors.credentials": {"1"}},
+		"Give a number from -1 to 5":                {"retry.attempts": {"50"}},
+		"Another version of this API was published": {"upstream": {"00000000-0000-0000-0000-000000000001"}},
+	} {
+		b.Post("/studio/apis/weather/upstream", posted(t, p, change)).Has(t, 422, message)
+	}
+	after, err := p.Catalog.Upstream(postgres.AsStaff(t.Context()), "weather")
+	if err != nil || len(after.Live) != 1 || after.Live[0] != before.Live[0] {
+		t.Errorf("%+v, %v", after, err)
+	}
+	b.Get("/studio/apis/nothing/upstream").Has(t, 404)
+	p.Staff(t, "finance").Get("/studio/apis/weather/upstream").Has(t, 403)
+}
+
+func TestLimitRowsAreAddedAndTheirMistakesStandBesideThem(t *testing.T) {
+	t.Parallel()
+	p := portaltest.New(t)
+	b := p.Staff(t, "product")
+	publish(t, p, b)
+	u := product(t, p, b)
+	form := proForm()
+	form.Set("add_limit", "1")
+	form.Set("name", "")
+	more := b.Post(u+"/plans/new", form).Has(t, 200, `value="10"`)
+	if n := strings.Count(more.Body, `name="limit_calls"`); n != 3 {
+		t.Errorf("%d rows, want one more than two", n)
+	}
+	form = proForm()
+	form["limit_calls"], form["limit_per"], form["limit_algorithm"], form["limit_burst"] = []string{"10", "", "5"}, []string{"second", "period", "at_once"}, []string{"leaky_bucket", "", ""}, []string{"x", "", "7"}
+	b.Post(u+"/plans/new", form).Has(t, 422, "Type a whole number", "Only the two buckets have a burst")
+	form["limit_burst"] = []string{"20", "", ""}
+	form["slot_from_1"], form["slot_to_1"], form["slot_percent_1"], form["slot_days_1"] = []string{"8.30"}, []string{"18:00"}, []string{"150"}, []string{"weekdays"}
+	b.Post(u+"/plans/new", form).Has(t, 422, "Times of day look like 08:30")
+	form["slot_from_1"], form["surge_percent"], form["surge_minutes"] = []string{"08:30"}, []string{"", "", ""}, []string{"", "", ""}
+	b.Post(u+"/plans/new", form).Has(t, 303)
+	b.Get(u).Has(t, 200, "10 calls a second (at an even pace, up to 20 ahead of it; changes at declared times); 5 calls at once")
+	b.Get("/pricing/weather").Has(t, 200, "5 calls at once")
+
+	anonymous := url.Values{"name": {"Open"}, "slug": {"open"}, "sale": {"anonymous"}, "currency": {"usd"}, "model": {"none"}, "limit_calls": {"60"}, "limit_per": {"minute"}, "monthly_fee": {"1"}}
+	b.Post(u+"/plans/new", anonymous).Has(t, 422, "A plan without a key is free")
+	anonymous.Set("monthly_fee", "")
+	b.Post(u+"/plans/new", anonymous).Has(t, 303)
+	p.Stranger(t).Get("/pricing/weather").Has(t, 200, "No key needed", "60 calls a minute from each address")
+	doc := p.Stranger(t).Get("/apis/weather/openapi.json").Has(t, 200, `"x-tollgate-plans"`, `"plan":"Open","key":"none"`, `"algorithm":"leaky_bucket"`, `"scope":"ip"`, `"burst":20`, `"adapts":true`)
+	if !strings.Contains(doc.Body, `"security":[{"TollgateBearer":[]},{"TollgateKey":[]},{}]`) {
+		t.Error("the document asks for a key although a plan needs none")
+	}
+}

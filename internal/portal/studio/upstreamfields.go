@@ -1,0 +1,151 @@
+package studio
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"tollgate/internal/catalog"
+	"tollgate/internal/portal/request"
+	"tollgate/internal/problem"
+	"tollgate/internal/upstream"
+	"tollgate/web/page"
+)
+
+// setting ties one field of the form to what it sets; exactly one of the
+// pointers is not nil.
+type setting struct {
+	page.UpstreamSetting
+	text  *string
+	count *int
+	time  *time.Duration
+	list  *[]string
+}
+
+// group is settings that belong together.
+type group struct {
+	title, note string
+	settings    []setting
+}
+
+// settings are the form's groups, bound to u. Their names are those that
+// Validate gives errors.
+func settings(u *catalog.Upstream) []group {
+	p, c, usual := &u.Policy, &u.CORS, upstream.Policy{}.WithDefaults()
+	count := func(name, label, suffix string, to *int, usual int) setting {
+		s := setting{UpstreamSetting: page.UpstreamSetting{Name: name, Label: label, Suffix: suffix}, count: to}
+		if usual != 0 {
+			s.Placeholder = strconv.Itoa(usual)
+		}
+		return s
+	}
+	span := func(name, label string, to *time.Duration, usual time.Duration, otherwise string) setting {
+		s := setting{UpstreamSetting: page.UpstreamSetting{Name: name, Label: label, Placeholder: otherwise}, time: to}
+		if usual != 0 {
+			s.Placeholder = short(usual)
+		}
+		return s
+	}
+	list := func(name, label, placeholder, hint string, to *[]string) setting {
+		return setting{UpstreamSetting: page.UpstreamSetting{Name: name, Label: label, Placeholder: placeholder, Hint: hint}, list: to}
+	}
+	return []group{
+		{"Active health checks", "The gateway asks each target on its own. Without a path it does not.", []setting{
+			{UpstreamSetting: page.UpstreamSetting{Name: "active.path", Label: "Path", Placeholder: "/healthz"}, text: &p.Active.Path},
+			span("active.every", "Every", &p.Active.Every, usual.Active.Every, ""), span("active.timeout", "Timeout", &p.Active.Timeout, usual.Active.Timeout, ""),
+			count("active.status", "Expected status", "", &p.Active.Status, 0),
+			count("active.healthy", "Successes that bring back", "", &p.Active.Healthy, usual.Active.Healthy), count("active.unhealthy", "Failures that take out", "", &p.Active.Unhealthy, usual.Active.Unhealthy)}},
+		{"Passive health checks", "Learned from calls; faults of clients never count, and the last target stays. −1 failures: none.", []setting{
+			count("passive.failures", "Failures in a row", "", &p.Passive.Failures, usual.Passive.Failures), span("passive.eject", "Taken out for", &p.Passive.Eject, usual.Passive.Eject, "")}},
+		{"Breaker", "Stops calling a target that fails most calls, then lets one probe through. −1 %: none.", []setting{
+			count("breaker.percent", "Failed calls", "%", &p.Breaker.Percent, usual.Breaker.Percent), count("breaker.calls", "of at least", "calls", &p.Breaker.Calls, usual.Breaker.Calls),
+			span("breaker.window", "within", &p.Breaker.Window, usual.Breaker.Window, ""), span("breaker.open", "Open for", &p.Breaker.Open, usual.Breaker.Open, "")}},
+		{"Timeouts", "", []setting{
+			span("timeouts.connect", "Connect", &p.Timeouts.Connect, usual.Timeouts.Connect, ""), span("timeouts.first_byte", "First byte", &p.Timeouts.FirstByte, 0, "as the whole call"),
+			span("timeouts.call", "Whole call", &p.Timeouts.Call, 0, "the gateway’s own")}},
+		{"Retries", "Only where repeating is safe. −1: none.", []setting{
+			count("retry.attempts", "Beyond the first", "", &p.Retry.Attempts, usual.Retry.Attempts), span("retry.backoff", "First pause", &p.Retry.Backoff, usual.Retry.Backoff, ""),
+			count("retry.budget", "In a hundred calls", "", &p.Retry.Budget, usual.Retry.Budget)}},
+		{"Browsers of other origins (CORS)", "Without an origin the gateway adds nothing and forwards preflights.", []setting{
+			list("cors.origins", "Origins", "https://app.example.com", "Separated by blanks; * for any.", &c.Origins), list("cors.methods", "Methods", "those of the API", "", &c.Methods),
+			list("cors.headers", "Headers that pages may send", "the simple ones and the key’s", "", &c.Headers), list("cors.expose", "Headers that pages may read", "those of limits", "", &c.Expose),
+			count("cors.max_age", "Remembered for", "seconds", &c.MaxAge, 0)}},
+	}
+}
+
+// short writes 10s, 250ms, 5m.
+func short(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
+// value is what a setting holds; a default is nothing.
+func (s setting) value() string {
+	switch {
+	case s.text != nil:
+		return *s.text
+	case s.count != nil && *s.count != 0:
+		return strconv.Itoa(*s.count)
+	case s.time != nil && *s.time != 0:
+		return short(*s.time)
+	case s.list != nil:
+		return strings.Join(*s.list, " ")
+	}
+	return ""
+}
+
+// read sets it from what was typed.
+func (s setting) read(text string, invalid problem.Invalid) {
+	text = strings.TrimSpace(text)
+	switch {
+	case s.text != nil:
+		*s.text = text
+	case s.count != nil && text != "":
+		n, err := strconv.Atoi(strings.ReplaceAll(text, "−", "-"))
+		invalid.Check(err == nil, s.Name, "Type a whole number.")
+		*s.count = n
+	case s.time != nil:
+		*s.time = durationOf(text, s.Name, invalid)
+	case s.list != nil:
+		*s.list = strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == ',' || r == '\n' || r == '\r' || r == '\t' })
+	}
+}
+
+func readPolicy(r *request.Request, in *catalog.Upstream, invalid problem.Invalid) {
+	in.Policy.Balance, in.Policy.WebSocket, in.CORS.Credentials = upstream.Balance(r.Form("balance")), r.Form("websocket") != "", r.Form("cors.credentials") != ""
+	for _, g := range settings(in) {
+		for _, s := range g.settings {
+			s.read(r.Form(s.Name), invalid)
+		}
+	}
+}
+
+func settingOf(name string, u catalog.Upstream) string {
+	for _, g := range settings(&u) {
+		for _, s := range g.settings {
+			if s.Name == name {
+				return s.value()
+			}
+		}
+	}
+	return ""
+}
+
+// fillPolicy fills the form's groups with values and what is wrong with them.
+func fillPolicy(props *page.UpstreamProps, value func(page.UpstreamSetting) string, invalid map[string]string) {
+	for _, g := range settings(&catalog.Upstream{}) {
+		shown := page.UpstreamGroup{Title: g.title, Note: g.note}
+		for _, s := range g.settings {
+			s.Input = page.Input{Value: value(s.UpstreamSetting), Error: invalid[s.Name]}
+			shown.Settings = append(shown.Settings, s.UpstreamSetting)
+		}
+		props.Groups = append(props.Groups, shown)
+	}
+	props.Error = firstOf(props.Error, invalid["balance"])
+}
