@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"tollgate/internal/clock"
 	"tollgate/internal/postgres/private"
 )
 
@@ -54,7 +55,7 @@ func newField(ctx context.Context, s settings) (f *field, err error) {
 		return nil, err
 	}
 	undo = append(undo, func() { _ = os.RemoveAll(f.dir) })
-	if err := os.Chmod(f.dir, 0o755); err != nil { // PostgreSQL's user passes through
+	if err := os.Chmod(f.dir, 0o711); err != nil { //nolint:gosec // PostgreSQL's and nginx's users pass through
 		return nil, err
 	}
 	if f.database, err = private.Start(ctx, private.Config{Dir: filepath.Join(f.dir, "db"), Logger: slog.New(slog.DiscardHandler)}); err != nil {
@@ -180,7 +181,7 @@ func (f *field) measure(ctx context.Context, c contender) (m measured, err error
 		before = cpuOf(c.proc.Pid)
 	}
 	upstream = cpuOf(f.upstream.Pid)
-	self, all, began := children(), busy(), time.Now()
+	self, all, began := children(), busy(), clock.New().Real()
 	beside, stop := context.WithCancel(ctx)
 	defer stop()
 	if c.during != nil {
@@ -189,7 +190,7 @@ func (f *field) measure(ctx context.Context, c contender) (m measured, err error
 	if m.load, err = wrk(ctx, c.url, c.script, f.conns, f.duration); err != nil {
 		return m, err
 	}
-	took := time.Since(began)
+	took := clock.New().Real().Sub(began)
 	known := children() - self + cpuOf(f.upstream.Pid) - upstream
 	if c.proc != nil {
 		cpu := cpuOf(c.proc.Pid) - before

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"tollgate/internal/clock"
 	"tollgate/internal/keys/token"
 	"tollgate/internal/postgres"
 )
@@ -41,7 +42,7 @@ func fixtures(ctx context.Context, url, upstream string, n size) (keys []string,
 }
 
 func fill(ctx context.Context, tx pgx.Tx, upstream string, n size) ([]string, error) {
-	now := time.Now()
+	now := clock.New().Real()
 	id := func() uuid.UUID { return uuid.New() }
 	up, api, version, product, plan, terms, org := id(), id(), id(), id(), id(), id(), id()
 	b := &pgx.Batch{}

@@ -56,7 +56,7 @@ func (g *Gateway) appendRequest(b []byte, c *call) []byte {
 	plain := unitsPath(c.op) != "" // units are read from the answer, which must not be compressed
 	parent, state := c.spans.parent()
 	for i := range x.Request.Headers {
-		if h := &x.Request.Headers[i]; !strip(h.Name) && !(plain && wire.Is(h.Name, "accept-encoding")) && !(parent != "" && traceHeader(h.Name)) {
+		if h := &x.Request.Headers[i]; !strip(h.Name) && (!plain || !wire.Is(h.Name, "accept-encoding")) && (parent == "" || !traceHeader(h.Name)) {
 			b = append(append(append(append(b, h.Name...), ": "...), h.Value...), "\r\n"...)
 		}
 	}

@@ -61,7 +61,8 @@ func (u *Upstream) Get(careful bool, connect time.Duration) (*Link, error) {
 			return u.Fresh(connect)
 		}
 		rested := now.Sub(l.since)
-		if rested < idleTime && !((careful || l.Doubt || rested > trusted) && l.closed()) {
+		doubtful := careful || l.Doubt || rested > trusted
+		if rested < idleTime && (!doubtful || !l.closed()) {
 			l.reused = true
 			return l, nil
 		}

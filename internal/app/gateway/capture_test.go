@@ -86,7 +86,7 @@ func (c *capture) serve(conn net.Conn) {
 	for {
 		got, err := readStrictly(r)
 		if err != nil {
-			if err != io.EOF {
+			if !errors.Is(err, io.EOF) {
 				c.mu.Lock()
 				if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
 					c.cut = append(c.cut, got)
@@ -239,7 +239,8 @@ func (b *bundle) speaksTo(addr, raw string) (answers []answer) {
 	for r := bufio.NewReader(conn); ; {
 		a, err := readAnswer(r, "GET")
 		if err != nil {
-			if ne, ok := err.(net.Error); ok && ne.Timeout() {
+			var ne net.Error
+		if errors.As(err, &ne) && ne.Timeout() {
 				b.t.Errorf("the connection stays open after %q", raw[:min(len(raw), 200)])
 			}
 			return answers
