@@ -273,6 +273,21 @@ ALTER TABLE plan_versions
 ALTER TABLE operations
   ADD COLUMN units_from text NOT NULL DEFAULT '' CHECK (units_from ~ '^(|header:[A-Za-z0-9-]+|json:.+)$'); -- where an answer says its units; empty: weight
 
+CREATE TABLE usage_kept_periods ( -- what was counted of a billing period on a day, once the day's single calls are gone
+  subscription_id uuid NOT NULL,
+  period_start timestamptz NOT NULL,
+  org_id uuid NOT NULL,
+  day date NOT NULL, -- UTC
+  received bigint NOT NULL,
+  billable bigint NOT NULL,
+  test bigint NOT NULL,
+  unanswered bigint NOT NULL,
+  PRIMARY KEY (subscription_id, period_start, day)
+);
+ALTER TABLE usage_kept_periods ENABLE ROW LEVEL SECURITY;
+CREATE POLICY staff ON usage_kept_periods TO tollgate_staff USING (true) WITH CHECK (true);
+REVOKE ALL ON usage_kept_periods FROM tollgate_app;
+
 -- Every meter can be rated from the hours: what is billed of each is added up apart.
 ALTER TABLE usage_hourly
   ADD COLUMN billable_bytes_in bigint NOT NULL DEFAULT 0,
