@@ -194,7 +194,8 @@ BEGIN
     RETURN;
   END IF;
   PERFORM pg_advisory_xact_lock(hashtextextended('usage_events_add_day', 0));
-  IF to_regclass(part) IS NOT NULL THEN
+  -- asked of the table: names that were looked up before are remembered
+  IF EXISTS (SELECT FROM pg_class WHERE relname = part AND relnamespace = 'public'::regnamespace) THEN
     RETURN; -- another gateway was faster
   END IF;
   EXECUTE format('CREATE TABLE %I (LIKE usage_events INCLUDING DEFAULTS INCLUDING INDEXES)', part);
