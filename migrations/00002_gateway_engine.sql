@@ -194,7 +194,8 @@ BEGIN
     RETURN;
   END IF;
   PERFORM pg_advisory_xact_lock(hashtextextended('usage_events_add_day', 0));
-  IF to_regclass(part) IS NOT NULL THEN
+  -- asked of the table: names that were looked up before are remembered
+  IF EXISTS (SELECT FROM pg_class WHERE relname = part AND relnamespace = 'public'::regnamespace) THEN
     RETURN; -- another gateway was faster
   END IF;
   EXECUTE format('CREATE TABLE %I (LIKE usage_events INCLUDING DEFAULTS INCLUDING INDEXES)', part);
@@ -272,6 +273,21 @@ ALTER TABLE plan_versions
   ADD COLUMN billed_classes smallint[] NOT NULL DEFAULT '{2,3,4}' CHECK (billed_classes <@ '{1,2,3,4,5}'); -- of answers' status
 ALTER TABLE operations
   ADD COLUMN units_from text NOT NULL DEFAULT '' CHECK (units_from ~ '^(|header:[A-Za-z0-9-]+|json:.+)$'); -- where an answer says its units; empty: weight
+
+CREATE TABLE usage_kept_periods ( -- what was counted of a billing period on a day, once the day's single calls are gone
+  subscription_id uuid NOT NULL,
+  period_start timestamptz NOT NULL,
+  org_id uuid NOT NULL,
+  day date NOT NULL, -- UTC
+  received bigint NOT NULL,
+  billable bigint NOT NULL,
+  test bigint NOT NULL,
+  unanswered bigint NOT NULL,
+  PRIMARY KEY (subscription_id, period_start, day)
+);
+ALTER TABLE usage_kept_periods ENABLE ROW LEVEL SECURITY;
+CREATE POLICY staff ON usage_kept_periods TO tollgate_staff USING (true) WITH CHECK (true);
+REVOKE ALL ON usage_kept_periods FROM tollgate_app;
 
 -- Every meter can be rated from the hours: what is billed of each is added up apart.
 ALTER TABLE usage_hourly

@@ -18,6 +18,10 @@ import (
 // lateFor is how long after a subscription's end usage that was still on its way is looked for.
 const lateFor = 60 * 24 * time.Hour
 
+// lateReach is how old such usage may be: it bounds the days that are looked at.
+// Older usage is told to finance when its day should be dropped.
+const lateReach = 366 * 24 * time.Hour
+
 // BillLate drafts an invoice of its own for usage that arrived after the last
 // period of an ended subscription was closed: no other invoice would carry it.
 // It returns how many it made and is safe to repeat and to run twice at once.
@@ -29,7 +33,7 @@ func (s *Service) BillLate(ctx context.Context) (made int, err error) {
 			SELECT s.id FROM subscriptions s WHERE s.state = 'ended' AND s.ended_at >= ?
 				AND NOT EXISTS (SELECT FROM billing_periods b WHERE b.subscription_id = s.id AND b.closed_batch IS NULL)
 				AND EXISTS (SELECT FROM billing_periods b JOIN usage_events e ON e.subscription_id = b.subscription_id AND e.at >= b.starts_at AND e.at < b.ends_at
-					WHERE b.subscription_id = s.id AND e.billable AND e.batch_id > b.closed_batch)`, s.clock.Now().Add(-lateFor)).Scan(&ids).Error
+					WHERE b.subscription_id = s.id AND e.billable AND e.batch_id > b.closed_batch AND e.at >= ?)`, s.clock.Now().Add(-lateFor), s.clock.Now().Add(-lateReach)).Scan(&ids).Error
 	})
 	for _, id := range ids {
 		drafted, failed := s.billLate(ctx, id)

@@ -85,12 +85,17 @@ func LinesCSV(list []Listed, lines []Line) []byte {
 	return write(rows)
 }
 
-var callHead = []string{"request_id", "at", "api", "method", "path", "operation", "status", "units", "billable", "mode", "key", "duration_us", "bytes_in", "bytes_out", "batch"}
+// calls is how many calls a row stands for. It is more than one where the single
+// calls are gone: usage_hash is then that of their ids.
+var callHead = []string{"request_id", "at", "api", "method", "path", "operation", "status", "units", "billable", "mode", "key", "duration_us", "bytes_in", "bytes_out", "batch", "calls", "usage_hash"}
 
 func callRow(c metering.Call) []string {
+	if k := c.Kept; k != nil {
+		return []string{"", k.Day.UTC().Format(time.DateOnly), cell(k.API), "", "", "single calls of this day are gone", "", "", "true", "live", cell(k.Key), "", "", "", "", strconv.FormatInt(k.Calls, 10), k.Hash}
+	}
 	return []string{c.RequestID.String(), c.At.UTC().Format(time.RFC3339Nano), cell(c.API), c.Method, cell(c.Path), cell(c.Operation), strconv.Itoa(int(c.Status)),
 		strconv.FormatInt(c.Units, 10), strconv.FormatBool(c.Billable), c.Mode, cell(c.Key), strconv.FormatInt(c.DurationUs, 10),
-		strconv.FormatInt(c.BytesIn, 10), strconv.FormatInt(c.BytesOut, 10), strconv.FormatInt(c.BatchID, 10)}
+		strconv.FormatInt(c.BytesIn, 10), strconv.FormatInt(c.BytesOut, 10), strconv.FormatInt(c.BatchID, 10), "1", ""}
 }
 
 // CallsCSV has one row per call.

@@ -2,8 +2,11 @@ package invoices
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
+
+	"github.com/google/uuid"
 
 	"tollgate/internal/metering"
 	"tollgate/internal/postgres"
@@ -21,32 +24,68 @@ func (DropCallsJob) Kind() string { return "drop_calls" }
 // repeat and to run twice at once.
 func (s *Service) DropCalls(ctx context.Context, kept int) (dropped int, err error) {
 	ctx = postgres.AsStaff(ctx)
-	var days []time.Time
+	days, err := s.old(ctx, kept)
+	for _, day := range days {
+		went := false
+		err := s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) (err error) {
+			went, err = metering.DropDay(ctx, tx.PGX, day, s.clock.Now())
+			return err
+		})
+		switch {
+		case errors.Is(err, metering.ErrDayChanged): // the next time
+		case err != nil:
+			return dropped, err
+		case went:
+			dropped++
+		}
+	}
+	return dropped, err
+}
+
+// old are the stored days that ended more than kept days ago, oldest first.
+func (s *Service) old(ctx context.Context, kept int) (days []time.Time, err error) {
 	err = s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
 		days, err = metering.Days(ctx, tx.PGX)
 		return err
 	})
-	if err != nil {
-		return 0, err
-	}
 	oldest := s.clock.Now().AddDate(0, 0, -kept)
-	for _, day := range days {
-		if day.AddDate(0, 0, 1).After(oldest) {
-			break
-		}
-		err := s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
-			settled, err := metering.Settled(ctx, tx.PGX, day)
-			if err != nil || !settled {
+	return slices.DeleteFunc(days, func(day time.Time) bool { return day.AddDate(0, 0, 1).After(oldest) }), err
+}
+
+// Unbilled is late usage with whose it is.
+type Unbilled struct {
+	metering.Unbilled
+	Org      uuid.UUID
+	Customer string
+}
+
+// Unbilled lists the late calls that keep days which ended more than kept days
+// ago from being dropped, for finance. Those of a running subscription come on
+// its next invoice; those of one that ended long ago stay until somebody acts.
+func (s *Service) Unbilled(ctx context.Context, kept int) (out []Unbilled, err error) {
+	ctx = postgres.AsStaff(ctx)
+	days, err := s.old(ctx, kept)
+	if err != nil {
+		return nil, err
+	}
+	err = s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
+		for _, day := range days {
+			late, err := metering.UnbilledOf(ctx, tx.PGX, day)
+			if err != nil {
 				return err
 			}
-			dropped++
-			return metering.DropDay(ctx, tx.PGX, day, s.clock.Now())
-		})
-		if err != nil {
-			return dropped, err
+			for _, l := range late {
+				u := Unbilled{Unbilled: l}
+				err := tx.PGX.QueryRow(ctx, `SELECT o.id, o.name FROM subscriptions s JOIN organizations o ON o.id = s.org_id WHERE s.id = $1`, l.Subscription).Scan(&u.Org, &u.Customer)
+				if err != nil {
+					return err
+				}
+				out = append(out, u)
+			}
 		}
-	}
-	return dropped, nil
+		return nil
+	})
+	return out, err
 }
 
 // DayCount is what a line counted on one day, of one API and key.

@@ -3,6 +3,7 @@ package invoices
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -167,10 +168,18 @@ func (s *Service) Calls(ctx context.Context, l Line, f metering.DayFilter, offse
 // callsAtOnce is how many calls EachCall holds in memory.
 const callsAtOnce = 2000
 
-// EachCall goes through all calls of a usage line, oldest first. It reads them
+// EachCall goes through all calls of a usage line, oldest first: what is kept of
+// days whose single calls are gone, then the single calls. It reads them
 // in parts, so that neither memory nor a connection is held for whoever takes
 // them slowly; what is frozen does not change in between.
 func (s *Service) EachCall(ctx context.Context, l Line, f metering.DayFilter, do func(metering.Call) error) error {
+	gone, err := s.gone(ctx, l, f)
+	for i := 0; err == nil && i < len(gone); i++ {
+		err = do(metering.Call{Kept: &gone[i]})
+	}
+	if err != nil {
+		return err
+	}
 	var last metering.Call
 	for {
 		part, err := s.calls(ctx, l, f, last, 0, callsAtOnce)
@@ -187,6 +196,15 @@ func (s *Service) EachCall(ctx context.Context, l Line, f metering.DayFilter, do
 		}
 		last = part[len(part)-1]
 	}
+}
+
+// gone is what is kept of a line's days whose single calls are gone.
+func (s *Service) gone(ctx context.Context, l Line, f metering.DayFilter) (out []metering.KeptRow, err error) {
+	err = s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
+		out, err = metering.KeptOf(ctx, tx.PGX, l.ID)
+		return err
+	})
+	return slices.DeleteFunc(out, func(k metering.KeptRow) bool { return !f.Has(k) }), err
 }
 
 func (s *Service) calls(ctx context.Context, l Line, f metering.DayFilter, after metering.Call, offset, most int) (out []metering.Call, err error) {

@@ -139,6 +139,7 @@ type Call struct {
 	OpSlug     string
 	KeyID      uuid.UUID
 	Key        string
+	Kept       *KeptRow `db:"-"` // not nil: no single call, but what is stored of a day's that are gone
 }
 
 const callColumns = `
@@ -154,6 +155,11 @@ type DayFilter struct {
 	Day     time.Time
 	Version uuid.UUID
 	Key     uuid.UUID
+}
+
+// Has reports whether a row is among what f leaves.
+func (f DayFilter) Has(k KeptRow) bool {
+	return (f.Day.IsZero() || f.Day.Equal(k.Day)) && (f.Version == uuid.Nil || f.Version == k.VersionID) && (f.Key == uuid.Nil || f.Key == k.KeyID)
 }
 
 // BillableCalls lists single calls of a set of usage, oldest first: those after

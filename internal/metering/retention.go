@@ -2,6 +2,7 @@ package metering
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -34,9 +35,58 @@ func Settled(ctx context.Context, tx pgx.Tx, day time.Time) (settled bool, err e
 	return settled, nil
 }
 
-// DropDay stores what each invoice line counted on a day, by version and key
-// and with a hash of the calls, and drops the day's single calls. Roll-ups stay.
-func DropDay(ctx context.Context, tx pgx.Tx, day, now time.Time) error {
+// DropDay stores what each invoice line and each period counted on a day, by
+// version and key and with a hash of the calls, and drops the day's single
+// calls. Roll-ups stay. It does nothing while something is still to be billed
+// of the day. ErrDayChanged means that the transaction must be rolled back.
+func DropDay(ctx context.Context, tx pgx.Tx, day, now time.Time) (dropped bool, err error) {
+	// one at a time: what is kept is added to what was kept before
+	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, dropLock); err != nil {
+		return false, fmt.Errorf("lock dropping: %w", err)
+	}
+	before, err := countDay(ctx, tx, day)
+	if err != nil {
+		return false, err
+	}
+	if settled, err := Settled(ctx, tx, day); err != nil || !settled {
+		return false, err
+	}
+	if err := keepLines(ctx, tx, day); err != nil {
+		return false, err
+	}
+	if err := keepTotals(ctx, tx, day); err != nil {
+		return false, err
+	}
+	// From here on nothing is shipped until the day is gone.
+	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, BatchLock); err != nil {
+		return false, fmt.Errorf("lock batches: %w", err)
+	}
+	if after, err := countDay(ctx, tx, day); err != nil {
+		return false, err
+	} else if after != before {
+		return false, ErrDayChanged
+	}
+	if _, err := tx.Exec(ctx, `SELECT usage_events_drop_day($1::date, $2)`, day.UTC().Format(time.DateOnly), now); err != nil {
+		return false, fmt.Errorf("drop a day's calls: %w", err)
+	}
+	return true, nil
+}
+
+// dropLock is the advisory lock of dropping days.
+const dropLock = 0x64726f70 // "drop"
+
+// ErrDayChanged says that calls of a day came while it was being dropped.
+var ErrDayChanged = errors.New("calls of the day came while it was being dropped")
+
+func countDay(ctx context.Context, tx pgx.Tx, day time.Time) (calls int64, err error) {
+	err = tx.QueryRow(ctx, `SELECT count(*) FROM usage_events WHERE at >= $1 AND at < $2`, day, day.AddDate(0, 0, 1)).Scan(&calls)
+	if err != nil {
+		return 0, fmt.Errorf("count a day's calls: %w", err)
+	}
+	return calls, nil
+}
+
+func keepLines(ctx context.Context, tx pgx.Tx, day time.Time) error {
 	_, err := tx.Exec(ctx, `
 		INSERT INTO usage_kept (line_id, org_id, day, version_id, key_id, calls, quantity, hash)
 		SELECT l.id, l.org_id, $1::date, e.version_id, e.key_id, count(*),
@@ -51,10 +101,28 @@ func DropDay(ctx context.Context, tx pgx.Tx, day, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("keep a day's counts: %w", err)
 	}
-	if _, err := tx.Exec(ctx, `SELECT usage_events_drop_day($1::date, $2)`, day.UTC().Format(time.DateOnly), now); err != nil {
-		return fmt.Errorf("drop a day's calls: %w", err)
-	}
 	return nil
+}
+
+// Unbilled is late usage: it came after its period was counted last.
+type Unbilled struct {
+	Subscription uuid.UUID
+	Day          time.Time // midnight UTC
+	Calls        int64
+	EndedAt      *time.Time // of the subscription; nil: it runs, and its next invoice carries them
+}
+
+// UnbilledOf lists the late calls of a day, by subscription.
+func UnbilledOf(ctx context.Context, tx pgx.Tx, day time.Time) ([]Unbilled, error) {
+	rows, err := tx.Query(ctx, `
+		SELECT p.subscription_id, $1::timestamptz, count(*), min(s.ended_at) FROM billing_periods p JOIN subscriptions s ON s.id = p.subscription_id
+		JOIN usage_events e ON e.subscription_id = p.subscription_id AND e.at >= p.starts_at AND e.at < p.ends_at
+		WHERE p.starts_at < $2 AND p.ends_at > $1 AND e.at >= $1 AND e.at < $2 AND e.billable AND e.batch_id > p.closed_batch
+		GROUP BY 1 ORDER BY 1`, day, day.AddDate(0, 0, 1))
+	if err != nil {
+		return nil, fmt.Errorf("late calls of a day: %w", err)
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[Unbilled])
 }
 
 // KeptRow is what an invoice line counted on a day whose single calls are gone.

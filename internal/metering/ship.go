@@ -84,15 +84,22 @@ func registerSpool(s *spool.Spool, reg prometheus.Registerer) {
 		Help: "Calls that went on without a record because the spool was full and SPOOL_FULL says serve."}, func() float64 { return float64(s.Unmetered()) }))
 }
 
+// busy is how many calls in one shipment make the next wait longer: a larger one
+// adds up more calls in each sum that it stores.
+const busy = 500
+
 // Run ships until ctx ends: soon after records are appended, and again after a
 // pause when the database fails. It does not drain: call Drain when calls have ended.
 func (s *Shipper) Run(ctx context.Context) {
 	const gather, pause = 100 * time.Millisecond, time.Second
 	for {
 		wait := gather
-		if _, err := s.ShipPending(ctx); err != nil && ctx.Err() == nil {
+		n, err := s.ShipPending(ctx)
+		if err != nil && ctx.Err() == nil {
 			s.failures.Inc()
 			s.logger.Warn("usage could not be shipped and stays in the spool", "error", err)
+		}
+		if err != nil || n > busy {
 			wait = pause
 		}
 		s.tellAlarm()

@@ -161,30 +161,3 @@ func LastGoodOfKey(ctx context.Context, tx pgx.Tx, org, key uuid.UUID) (s KeySta
 	}
 	return s, true, nil
 }
-
-// PeriodTotals sums what was counted for a subscription in a period, for reconciliation.
-type PeriodTotals struct {
-	Received, Billable, Test, Unanswered int64
-	Late                                 int64 // billable, in later batches than those named
-}
-
-// Totals counts the calls of each of several periods, by why they are billed or not.
-func Totals(ctx context.Context, tx pgx.Tx, periods []Bounds) ([]PeriodTotals, error) {
-	var subs []uuid.UUID
-	var from, to []time.Time
-	var last []int64
-	for _, b := range periods {
-		subs, from, to, last = append(subs, b.Subscription), append(from, b.From), append(to, b.To), append(last, b.BatchTo)
-	}
-	rows, err := tx.Query(ctx, `
-		SELECT t.* FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::bigint[]) WITH ORDINALITY AS p (subscription_id, starts_at, ends_at, last_batch, n)
-		CROSS JOIN LATERAL (
-			SELECT count(*), count(*) FILTER (WHERE billable), count(*) FILTER (WHERE mode = 'test'), count(*) FILTER (WHERE NOT billable AND mode <> 'test'),
-				count(*) FILTER (WHERE billable AND batch_id > p.last_batch)
-			FROM usage_events WHERE subscription_id = p.subscription_id AND at >= p.starts_at AND at < p.ends_at) t
-		ORDER BY p.n`, subs, from, to, last)
-	if err != nil {
-		return nil, fmt.Errorf("period totals: %w", err)
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[PeriodTotals])
-}

@@ -35,7 +35,7 @@ func (g *Gateway) fail(c *call, err error) {
 	}
 	c.out.ours = true
 	c.out.status, c.out.complete = e.Status(), true
-	_ = g.meter(c, g.Clock.Real()) // logged and counted there; nothing is billed
+	_ = g.meter(c, g.Clock.Steady()) // logged and counted there; nothing is billed
 	g.answerError(c, e, err)
 }
 
@@ -93,7 +93,7 @@ func repeatable(method string) bool { return method != http.MethodPost && method
 func (g *Gateway) exchange(c *call) (*wire.Link, error) {
 	first, _ := g.times(c)
 	for n := 1; ; n++ {
-		until := g.Clock.Real().Add(first)
+		until := g.Clock.Steady().Add(first)
 		c.fast.Until(until.Add(lastOfBody + slack))
 		c.spans.attempt(c.url().Host)
 		c.fast.Out = g.appendRequest(c.fast.Out[:0], c)
@@ -179,7 +179,7 @@ func (c *call) appendHead(b []byte, r *wire.Response) []byte {
 
 // relay passes the answer on.
 func (g *Gateway) relay(c *call, l *wire.Link) {
-	now := g.Clock.Real()
+	now := g.Clock.Steady()
 	c.out.status, c.out.firstByte = l.Response.Status, now.Sub(c.started)
 	x, r := c.fast, &l.Response
 	c.readUnitsHeader(r)
@@ -238,12 +238,12 @@ func (g *Gateway) finish(c *call, now time.Time) error {
 // not passed on to its end.
 func (g *Gateway) settle(c *call, l *wire.Link, err error) {
 	if err == nil {
-		l.Put(g.Clock.Real())
+		l.Put(g.Clock.Steady())
 		return
 	}
 	l.Discard()
 	c.fast.Keep = false // the client sees that its answer ends too early
-	_ = g.meter(c, g.Clock.Real())
+	_ = g.meter(c, g.Clock.Steady())
 }
 
 // relayLength passes on a body whose length is known.
@@ -271,7 +271,7 @@ func (g *Gateway) relayLength(c *call, l *wire.Link, now time.Time) error {
 		if err := g.more(c, l); err != nil {
 			return err
 		}
-		now = g.Clock.Real()
+		now = g.Clock.Steady()
 	}
 }
 
@@ -312,7 +312,7 @@ func (g *Gateway) more(c *call, l *wire.Link) error {
 // client a little longer to take what comes.
 func (g *Gateway) pause(c *call, l *wire.Link) {
 	_, pause := g.times(c)
-	until := g.Clock.Real().Add(pause)
+	until := g.Clock.Steady().Add(pause)
 	l.Until(until)
 	c.fast.Until(until.Add(lastOfBody + slack))
 }
@@ -390,7 +390,7 @@ func (g *Gateway) finishChunks(c *call, l *wire.Link) error {
 		}
 	}
 	x.Out = append(x.Out, "\r\n"...)
-	return g.finish(c, g.Clock.Real())
+	return g.finish(c, g.Clock.Steady())
 }
 
 // trailerPasses reports whether a trailer field may follow a body: none that

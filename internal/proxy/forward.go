@@ -95,7 +95,7 @@ func (g *Gateway) times(c *call) (first, pause time.Duration) {
 func (g *Gateway) meterStandard(c *call) error {
 	c.out.in = c.std.body.n.Load()
 	c.readUnits()
-	return g.meter(c, g.Clock.Real())
+	return g.meter(c, g.Clock.Steady())
 }
 
 // slack is how much longer a client may take to read an answer than to send its body.
@@ -104,7 +104,7 @@ const slack = 5 * time.Second
 // bound gives a client d from now to send its body, and a little longer to take
 // the answer: the server reads what is left of a body before it answers.
 func (g *Gateway) bound(w http.ResponseWriter, d time.Duration) {
-	c, until := http.NewResponseController(w), g.Clock.Real().Add(d)
+	c, until := http.NewResponseController(w), g.Clock.Steady().Add(d)
 	_ = errors.Join(c.SetReadDeadline(until), c.SetWriteDeadline(until.Add(slack))) // a connection that is gone needs none
 }
 
@@ -193,7 +193,7 @@ func (g *Gateway) repeat(c *call, a upstream.Attempt) bool {
 	if !ok {
 		return false
 	}
-	failed, now := c.target.Member, g.Clock.Real()
+	failed, now := c.target.Member, g.Clock.Steady()
 	next, ok := c.group.Pick(now, failed)
 	if !ok {
 		return false
@@ -214,7 +214,7 @@ func (g *Gateway) onResponse(resp *http.Response) error {
 	c := resp.Request.Context().Value(callKey{}).(*call)
 	c.std.keep()
 	c.out.status = resp.StatusCode
-	c.out.firstByte = g.Clock.Real().Sub(c.started)
+	c.out.firstByte = g.Clock.Steady().Sub(c.started)
 	if name := unitsHeader(c.op); name != "" {
 		c.out.count(resp.Header.Get(name))
 	}

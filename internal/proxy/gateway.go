@@ -87,7 +87,7 @@ func New(cfg Config, p Parts) *Gateway {
 	}
 	g.transport = g.newTransport()
 	g.forward = g.newForwarder()
-	g.links = newLinks(cfg.Upstreams, p.Watch, p.Clock.Real)
+	g.links = newLinks(cfg.Upstreams, p.Watch, p.Clock.Steady)
 	return g
 }
 
@@ -146,8 +146,8 @@ func (g *Gateway) run(c *call) *refusal {
 
 // ServeHTTP implements http.Handler.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	started := g.Clock.Real()
-	c := &call{id: newID(started), ctx: r.Context(), started: started, arrived: started.Add(g.Clock.Offset()), std: &exchange{w: w, r: r}}
+	started := g.Clock.Steady()
+	c := &call{id: newID(started), ctx: r.Context(), started: started, arrived: started.Add(g.Clock.Offset()).UTC(), std: &exchange{w: w, r: r}}
 	g.readStandard(c, r)
 	g.trace(c)
 	w.Header().Set("X-Request-Id", c.id.String())
@@ -169,7 +169,7 @@ func (g *Gateway) ServeWire(x *wire.Exchange) bool {
 		return false
 	}
 	c := g.calls.Get().(*call)
-	*c = call{id: newID(x.Arrived), ctx: context.Background(), started: x.Arrived, arrived: x.Arrived.Add(g.Clock.Offset()), fast: x}
+	*c = call{id: newID(x.Arrived), ctx: context.Background(), started: x.Arrived, arrived: x.Arrived.Add(g.Clock.Offset()).UTC(), fast: x}
 	g.readWire(c, x)
 	g.trace(c)
 	if refused := g.decide(c); refused != nil {

@@ -90,7 +90,7 @@ func (g *Gateway) end(c *call) {
 	case c.out.broken, c.out.ours, upstream.Failed(c.out.status):
 		o = upstream.Failure
 	}
-	g.report(c, o, g.Clock.Real())
+	g.report(c, o, g.Clock.Steady())
 	c.endTrace(c.out.status)
 }
 

@@ -48,8 +48,8 @@ type Quota struct {
 // ServeLimits answers what the caller's limits are and what is left of them. It
 // is free: nothing is counted, recorded or forwarded.
 func (g *Gateway) ServeLimits(w http.ResponseWriter, r *http.Request) {
-	started := g.Clock.Real()
-	c := &call{id: newID(started), ctx: r.Context(), started: started, arrived: started.Add(g.Clock.Offset()), std: &exchange{w: w, r: r}}
+	started := g.Clock.Steady()
+	c := &call{id: newID(started), ctx: r.Context(), started: started, arrived: started.Add(g.Clock.Offset()).UTC(), std: &exchange{w: w, r: r}}
 	g.readStandard(c, r)
 	for _, step := range [...]func(*Gateway, *call) *refusal{(*Gateway).readView, (*Gateway).requireKey, (*Gateway).checkAddress} {
 		if refused := step(g, c); refused != nil {

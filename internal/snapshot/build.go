@@ -28,7 +28,7 @@ type builder struct {
 }
 
 func newBuilder() *builder {
-	return &builder{groups: upstream.NewGroups(clock.New().Real()), zones: map[string]*time.Location{}}
+	return &builder{groups: upstream.NewGroups(clock.New().Steady()), zones: map[string]*time.Location{}}
 }
 
 // Build makes a view of all rows. An invalid one is an error.

@@ -153,7 +153,7 @@ var changes = map[string]struct {
 	"move a version":       {func(w *world) []uuid.UUID { return w.versions }, `UPDATE api_versions SET path_prefix = '/' || $2, host = 'h.example' WHERE id = $1`},
 	"add an operation":     {func(w *world) []uuid.UUID { return w.versions }, `INSERT INTO operations (id, version_id, slug, position, method, path, detail, search) VALUES (gen_random_uuid(), $1, $2, 1, 'GET', '/' || $2, '{}', '')`},
 	"weigh operations":     {func(w *world) []uuid.UUID { return w.versions }, `UPDATE operations SET weight = weight + 1 WHERE version_id = $1 AND $2 <> ''`},
-	"take units elsewhere": {func(w *world) []uuid.UUID { return w.versions }, `UPDATE operations SET units_from = $2 WHERE version_id = $1`},
+	"take units elsewhere": {func(w *world) []uuid.UUID { return w.versions }, `UPDATE operations SET units_from = 'header:' || $2 WHERE version_id = $1`},
 	"drop operations":      {func(w *world) []uuid.UUID { return w.versions }, `DELETE FROM operations WHERE version_id = $1 AND $2 <> ''`},
 	"sell no more":         {func(w *world) []uuid.UUID { return w.versions }, `DELETE FROM product_versions WHERE version_id = $1 AND $2 <> ''`},
 	"sell elsewhere":       {func(w *world) []uuid.UUID { return w.versions }, `INSERT INTO product_versions SELECT p.id, $1 FROM products p WHERE $2 <> '' ON CONFLICT DO NOTHING`},

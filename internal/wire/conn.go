@@ -54,14 +54,13 @@ type conn struct {
 
 func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{server: s, buf: make([]byte, 0, smallBuffer)}
-	c.Conn = nc
+	s.Watch.watch(&c.watched, nc)
 	c.conn, c.Out = c, make([]byte, 0, smallBuffer)
 	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
 		c.Client = a.AddrPort()
 		c.Client = netip.AddrPortFrom(c.Client.Addr().Unmap(), c.Client.Port())
 	}
 	c.until(s.Now().Add(s.Head)) // a connection that stays silent from the start gets no longer than a head
-	s.Watch.add(&c.watched)
 	return c
 }
 

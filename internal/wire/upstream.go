@@ -91,7 +91,7 @@ func (u *Upstream) Fresh(connect time.Duration) (*Link, error) {
 		return nil, err
 	}
 	l := &Link{up: u, buf: make([]byte, smallBuffer)}
-	l.Conn = nc
+	u.Watch.watch(&l.watched, nc)
 	if secure, ok := nc.(interface{ NetConn() net.Conn }); ok {
 		nc = secure.NetConn()
 	}
@@ -99,7 +99,6 @@ func (u *Upstream) Fresh(connect time.Duration) (*Link, error) {
 		l.raw, _ = sc.SyscallConn()
 	}
 	l.looker = l.look
-	u.Watch.add(&l.watched)
 	return l, nil
 }
 

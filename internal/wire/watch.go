@@ -13,8 +13,9 @@ const tick = 100 * time.Millisecond
 
 // Watch breaks connections whose deadline has passed.
 type Watch struct {
-	Now func() time.Time // real time
+	Now func() time.Time // real time with a monotonic reading: a clock that is set breaks nothing
 
+	base  time.Time // deadlines are kept as nanoseconds since
 	mu    sync.Mutex
 	conns map[*watched]struct{}
 	stop  chan struct{}
@@ -24,14 +25,15 @@ type Watch struct {
 // watched is a connection with a deadline.
 type watched struct {
 	net.Conn
-	deadline atomic.Int64 // unix nanoseconds; 0: none, broken: passed
+	watch    *Watch
+	deadline atomic.Int64 // 0: none, broken: passed
 }
 
 const broken = -1
 
 // NewWatch starts a watch that goes by now, which is real time. Close ends it.
 func NewWatch(now func() time.Time) *Watch {
-	w := &Watch{conns: map[*watched]struct{}{}, Now: now, stop: make(chan struct{})}
+	w := &Watch{conns: map[*watched]struct{}{}, Now: now, base: now(), stop: make(chan struct{})}
 	w.ended.Go(w.run)
 	return w
 }
@@ -50,10 +52,13 @@ func (w *Watch) run() {
 		case <-w.stop:
 			return
 		case <-t.C:
-			w.sweep(w.Now().UnixNano())
+			w.sweep(w.since(w.Now()))
 		}
 	}
 }
+
+// since is a moment as nanoseconds since the base, never 0.
+func (w *Watch) since(at time.Time) int64 { return max(int64(at.Sub(w.base)), 1) }
 
 func (w *Watch) sweep(now int64) {
 	w.mu.Lock()
@@ -65,7 +70,9 @@ func (w *Watch) sweep(now int64) {
 	}
 }
 
-func (w *Watch) add(c *watched) {
+// watch begins to watch nc. Its deadline may be set from then on.
+func (w *Watch) watch(c *watched, nc net.Conn) {
+	c.Conn, c.watch = nc, w
 	w.mu.Lock()
 	w.conns[c] = struct{}{}
 	w.mu.Unlock()
@@ -82,7 +89,7 @@ func (w *Watch) remove(c *watched) {
 func (c *watched) until(at time.Time) bool {
 	d := int64(0)
 	if !at.IsZero() {
-		d = at.UnixNano()
+		d = c.watch.since(at)
 	}
 	for {
 		old := c.deadline.Load()

@@ -70,7 +70,7 @@ func (p *program) targets() map[string][]upstream.Status {
 	if v == nil {
 		return out
 	}
-	now := p.clock.Real()
+	now := p.clock.Steady()
 	for _, r := range v.Routes() {
 		out[r.API] = append(out[r.API], r.LiveGroup.Status(now)...)
 		if r.TestGroup != nil {

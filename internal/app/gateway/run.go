@@ -104,7 +104,7 @@ func assemble(ctx context.Context, cfg Config, logger *slog.Logger) (*program, e
 		return nil, err
 	}
 	p := &program{cfg: cfg, logger: logger, clock: clock.New(), pool: db, refusals: metering.NewRefusals(), registry: telemetry.NewRegistry()}
-	p.started, p.watch = p.clock.Real(), wire.NewWatch(p.clock.Real)
+	p.started, p.watch = p.clock.Real(), wire.NewWatch(p.clock.Steady)
 	p.spool, err = spool.New(spool.Config{Dir: filepath.Join(cfg.DataDir, "spool"), SegmentSlots: cfg.SpoolSegmentSlots, MaxSegments: cfg.SpoolMaxSegments, Full: cfg.SpoolFull})
 	if err != nil {
 		db.Close()
@@ -143,7 +143,7 @@ func (p *program) serve(ctx context.Context, public, private net.Listener, ready
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	group, background := errgroup.WithContext(background)
-	checks := check.New(p.views.Groups(), p.proxy.Transport(), p.clock.Real)
+	checks := check.New(p.views.Groups(), p.proxy.Transport(), p.clock.Steady)
 	for _, work := range []func(context.Context){p.views.Run, p.shipper.Run, p.keepUp, p.limits, checks.Run} {
 		group.Go(func() error { work(background); return nil })
 	}

@@ -120,8 +120,13 @@ func (s *Services) workers() *jobs.Workers {
 	jobs.Handle(w, func(ctx context.Context, _ forgetJob) error { return s.Accounts.Forget(ctx) })
 	jobs.Every(w, time.Hour, func() river.JobArgs { return forgetJob{} })
 	jobs.Handle(w, func(ctx context.Context, _ invoices.DropCallsJob) error {
-		_, err := s.Invoices.DropCalls(ctx, s.cfg.RawCallsKept)
-		return err
+		_, dropping := s.Invoices.DropCalls(ctx, s.cfg.RawCallsKept)
+		late, err := s.Invoices.Unbilled(ctx, s.cfg.RawCallsKept)
+		for _, u := range late {
+			s.logger.Warn("late calls that are on no invoice keep their day from being dropped",
+				"day", u.Day.UTC().Format(time.DateOnly), "calls", u.Calls, "customer", u.Customer, "subscription", u.Subscription, "ended_at", u.EndedAt)
+		}
+		return errors.Join(dropping, err)
 	})
 	jobs.Every(w, 6*time.Hour, func() river.JobArgs { return invoices.DropCallsJob{} })
 	return w
