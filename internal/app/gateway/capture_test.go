@@ -274,7 +274,8 @@ func (b *bundle) goodKey() string {
 }
 
 // audit holds what the upstream saw against what the database holds, after the
-// gateway has ended: each call once in both, with identity and addresses that are ours.
+// gateway has ended: each call once in both, with identity and addresses that are
+// ours. A call that its client broke off may be recorded without having got that far.
 func (b *bundle) audit(c *capture) {
 	b.t.Helper()
 	b.stop()
@@ -283,37 +284,59 @@ func (b *bundle) audit(c *capture) {
 	if len(c.bad) > 0 {
 		b.t.Errorf("the upstream could not read %q", c.bad)
 	}
-	seen := map[string]bool{}
-	for _, r := range append(slices.Clone(c.seen), c.cut...) {
+	metered := b.events()
+	reached := map[string]bool{}
+	for _, r := range c.seen {
 		id := r.values("x-request-id")
-		if len(id) != 1 || seen[id[0]] {
+		if len(id) != 1 || reached[id[0]] {
 			b.t.Errorf("%s has request ids %q", r.line, id)
 			continue
 		}
-		seen[id[0]] = true
+		reached[id[0]] = true
+		if _, ok := metered[id[0]]; !ok {
+			b.t.Errorf("%s reached the upstream and was not metered: %s", r.line, id)
+		}
 		b.auditHeaders(r)
 	}
-	rows, err := b.db.Query(context.Background(), `SELECT request_id::text, status, billable FROM usage_events WHERE billable OR status NOT IN (400, 499)`)
+	for _, r := range c.cut {
+		for _, id := range r.values("x-request-id") {
+			reached[id] = true
+		}
+	}
+	for id, e := range metered {
+		if !reached[id] && (e.billable || (e.status != 400 && e.status != 499)) {
+			b.t.Errorf("%s was metered and never reached the upstream: %+v", id, e)
+		}
+	}
+}
+
+type event struct {
+	path     string
+	status   int
+	billable bool
+}
+
+// events are the stored calls, by request id.
+func (b *bundle) events() map[string]event {
+	b.t.Helper()
+	rows, err := b.db.Query(context.Background(), `SELECT request_id::text, path, status, billable FROM usage_events`)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	defer rows.Close()
-	metered := 0
+	all := map[string]event{}
 	for rows.Next() {
 		var id string
-		var status int
-		var billable bool
-		if err := rows.Scan(&id, &status, &billable); err != nil {
+		var e event
+		if err := rows.Scan(&id, &e.path, &e.status, &e.billable); err != nil {
 			b.t.Fatal(err)
 		}
-		metered++
-		if !seen[id] {
-			b.t.Errorf("%s was metered with status %d, billable %t, and never reached the upstream", id, status, billable)
+		if _, twice := all[id]; twice {
+			b.t.Errorf("%s is stored twice", id)
 		}
+		all[id] = e
 	}
-	if metered != len(seen) {
-		b.t.Errorf("%d calls reached the upstream, %d were metered", len(seen), metered)
-	}
+	return all
 }
 
 func (b *bundle) auditHeaders(r captured) {
