@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -86,7 +87,7 @@ func (c *capture) serve(conn net.Conn) {
 	for {
 		got, err := readStrictly(r)
 		if err != nil {
-			if err != io.EOF {
+			if !between(err) {
 				c.mu.Lock()
 				if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
 					c.cut = append(c.cut, got)
@@ -118,7 +119,7 @@ func (c *capture) serve(conn net.Conn) {
 }
 
 // readStrictly reads a request, and accepts nothing that two programs could read
-// in two ways. The end between two requests is io.EOF.
+// in two ways. The end between two requests is errBetween.
 func readStrictly(r *bufio.Reader) (got captured, err error) {
 	line := func() string {
 		s, e := r.ReadString('\n')
@@ -127,7 +128,7 @@ func readStrictly(r *bufio.Reader) (got captured, err error) {
 		case e != nil:
 			err = fmt.Errorf("ended in %q: %w", s, e)
 			if s == "" && got.line == "" {
-				err = io.EOF // also where the connection was reset
+				err = errBetween // also where the connection was reset
 			}
 		case !strings.HasSuffix(s, "\r\n") || strings.ContainsAny(s[:len(s)-2], "\r\x00"):
 			err = fmt.Errorf("a bare CR, LF or NUL in %q", s)
@@ -191,6 +192,11 @@ func readStrictly(r *bufio.Reader) (got captured, err error) {
 	return got, err
 }
 
+// between reports an end that lies between two requests; one within wraps io.EOF.
+func between(err error) bool { return errors.Is(err, errBetween) }
+
+var errBetween = errors.New("the connection ended between two requests")
+
 func (r captured) method() string { return strings.SplitN(r.line, " ", 2)[0] }
 func (r captured) path() string   { return strings.Split(r.line, " ")[1] }
 
@@ -239,7 +245,7 @@ func (b *bundle) speaksTo(addr, raw string) (answers []answer) {
 	for r := bufio.NewReader(conn); ; {
 		a, err := readAnswer(r, "GET")
 		if err != nil {
-			if ne, ok := err.(net.Error); ok && ne.Timeout() {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
 				b.t.Errorf("the connection stays open after %q", raw[:min(len(raw), 200)])
 			}
 			return answers

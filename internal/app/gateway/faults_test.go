@@ -3,11 +3,13 @@ package gateway_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -316,7 +318,7 @@ func TestASocketIsForWhomMayCallAndEndsWithTheKey(t *testing.T) {
 	b.exec(`UPDATE keys SET revoked_at = now()`)
 	if _, err := r.ReadByte(); err == nil {
 		t.Error("bytes that nobody sent")
-	} else if ne, ok := err.(net.Error); ok && ne.Timeout() {
+	} else if errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error("the socket outlives its key")
 	}
 	b.audit(up)
