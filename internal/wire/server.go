@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -32,28 +34,77 @@ type Server struct {
 	running  sync.WaitGroup
 }
 
-// Serve accepts from l until it is closed, which is no error.
+// Serve accepts from l until Stop, which is no error, and closes l.
 func (s *Server) Serve(l net.Listener) error {
+	s.running.Add(1) // so that a drain knows of the last connection
+	defer s.running.Done()
 	for pause := time.Duration(0); ; {
 		nc, err := l.Accept()
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return nil
+		case err != nil && s.draining.Load():
+			return s.closeEmpty(l)
 		case err != nil: // such as too many open files: it passes
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
 			time.Sleep(pause)
 			continue
 		}
 		pause = 0
-		c := newConn(s, nc)
-		s.mu.Lock()
-		if s.conns == nil {
-			s.conns = map[*conn]struct{}{}
+		s.take(nc)
+	}
+}
+
+func (s *Server) take(nc net.Conn) {
+	c := newConn(s, nc)
+	s.mu.Lock()
+	if s.conns == nil {
+		s.conns = map[*conn]struct{}{}
+	}
+	s.conns[c] = struct{}{}
+	s.running.Add(1)
+	s.mu.Unlock()
+	go c.serve()
+}
+
+// Stop ends Serve, at the beginning of a drain.
+func (s *Server) Stop(l net.Listener) error {
+	s.draining.Store(true)
+	if d, ok := l.(interface{ SetDeadline(time.Time) error }); ok {
+		return d.SetDeadline(time.Unix(1, 0)) // wakes it: while it waits, l does not close at once
+	}
+	return l.Close()
+}
+
+// closeEmpty closes l once what the kernel has connected is accepted. Closing
+// would reset it, and its client could not tell whether its request was read.
+func (s *Server) closeEmpty(l net.Listener) error {
+	var waiting []int
+	if raw, ok := l.(syscall.Conn); ok {
+		if c, err := raw.SyscallConn(); err == nil {
+			_ = c.Control(func(fd uintptr) { waiting = acceptAll(int(fd)) })
 		}
-		s.conns[c] = struct{}{}
-		s.running.Add(1)
-		s.mu.Unlock()
-		go c.serve()
+	}
+	err := l.Close()
+	for _, fd := range waiting {
+		f := os.NewFile(uintptr(fd), "connection")
+		if nc, err := net.FileConn(f); err == nil {
+			s.take(nc)
+		}
+		_ = f.Close()
+	}
+	return err
+}
+
+func acceptAll(listener int) (fds []int) {
+	for {
+		fd, _, err := syscall.Accept4(listener, syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK)
+		switch {
+		case err == nil:
+			fds = append(fds, fd)
+		case !errors.Is(err, syscall.EINTR) && !errors.Is(err, syscall.ECONNABORTED):
+			return fds // none is left
+		}
 	}
 }
 
@@ -67,7 +118,7 @@ func (s *Server) forget(c *conn) {
 }
 
 // Shutdown lets requests that are under way, or on their way, finish until ctx
-// ends; then it closes what is left. The listener is the caller's to close first.
+// ends; then it closes what is left. Stop comes first.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.draining.Store(true)
 	done := make(chan struct{})

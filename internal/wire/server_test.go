@@ -45,6 +45,7 @@ type running struct {
 	clock *clockwork
 	addr  string
 	std   chan net.Conn // handed over
+	stop  func()        // accepting
 }
 
 func serving(t *testing.T, h Handler) *running {
@@ -57,9 +58,10 @@ func serving(t *testing.T, h Handler) *running {
 	w := NewWatch(r.clock.now)
 	r.Server = &Server{Handler: h, Standard: func(c net.Conn) { r.std <- c }, Watch: w, Now: r.clock.now, Head: 5 * time.Second, Idle: time.Minute}
 	done := make(chan error, 1)
+	r.stop = func() { _ = r.Stop(l) }
 	go func() { done <- r.Serve(l) }()
 	t.Cleanup(func() {
-		_ = l.Close()
+		r.stop()
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		_ = r.Shutdown(ctx)
@@ -201,6 +203,7 @@ func TestADrainLetsCallsUnderWayFinish(t *testing.T) {
 	send(t, busy, "GET /busy HTTP/1.1\r\nHost: a\r\n\r\n")
 	<-e.entered
 	done := make(chan error, 1)
+	s.stop()
 	go func() { done <- s.Shutdown(context.Background()) }()
 	if _, err := idleReader.ReadByte(); !errors.Is(err, io.EOF) {
 		t.Errorf("an idle connection ends with %v", err)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -86,7 +87,7 @@ func (c *capture) serve(conn net.Conn) {
 	for {
 		got, err := readStrictly(r)
 		if err != nil {
-			if !errors.Is(err, io.EOF) {
+			if !between(err) {
 				c.mu.Lock()
 				if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
 					c.cut = append(c.cut, got)
@@ -118,7 +119,7 @@ func (c *capture) serve(conn net.Conn) {
 }
 
 // readStrictly reads a request, and accepts nothing that two programs could read
-// in two ways. The end between two requests is io.EOF.
+// in two ways. The end between two requests is errBetween.
 func readStrictly(r *bufio.Reader) (got captured, err error) {
 	line := func() string {
 		s, e := r.ReadString('\n')
@@ -127,7 +128,7 @@ func readStrictly(r *bufio.Reader) (got captured, err error) {
 		case e != nil:
 			err = fmt.Errorf("ended in %q: %w", s, e)
 			if s == "" && got.line == "" {
-				err = io.EOF // also where the connection was reset
+				err = errBetween // also where the connection was reset
 			}
 		case !strings.HasSuffix(s, "\r\n") || strings.ContainsAny(s[:len(s)-2], "\r\x00"):
 			err = fmt.Errorf("a bare CR, LF or NUL in %q", s)
@@ -191,6 +192,11 @@ func readStrictly(r *bufio.Reader) (got captured, err error) {
 	return got, err
 }
 
+// between reports an end that lies between two requests; one within wraps io.EOF.
+func between(err error) bool { return errors.Is(err, errBetween) }
+
+var errBetween = errors.New("the connection ended between two requests")
+
 func (r captured) method() string { return strings.SplitN(r.line, " ", 2)[0] }
 func (r captured) path() string   { return strings.Split(r.line, " ")[1] }
 
@@ -239,8 +245,7 @@ func (b *bundle) speaksTo(addr, raw string) (answers []answer) {
 	for r := bufio.NewReader(conn); ; {
 		a, err := readAnswer(r, "GET")
 		if err != nil {
-			var ne net.Error
-			if errors.As(err, &ne) && ne.Timeout() {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
 				b.t.Errorf("the connection stays open after %q", raw[:min(len(raw), 200)])
 			}
 			return answers
@@ -275,7 +280,8 @@ func (b *bundle) goodKey() string {
 }
 
 // audit holds what the upstream saw against what the database holds, after the
-// gateway has ended: each call once in both, with identity and addresses that are ours.
+// gateway has ended: each call once in both, with identity and addresses that are
+// ours. A call that its client broke off may be recorded without having got that far.
 func (b *bundle) audit(c *capture) {
 	b.t.Helper()
 	b.stop()
@@ -284,37 +290,59 @@ func (b *bundle) audit(c *capture) {
 	if len(c.bad) > 0 {
 		b.t.Errorf("the upstream could not read %q", c.bad)
 	}
-	seen := map[string]bool{}
-	for _, r := range append(slices.Clone(c.seen), c.cut...) {
+	metered := b.events()
+	reached := map[string]bool{}
+	for _, r := range c.seen {
 		id := r.values("x-request-id")
-		if len(id) != 1 || seen[id[0]] {
+		if len(id) != 1 || reached[id[0]] {
 			b.t.Errorf("%s has request ids %q", r.line, id)
 			continue
 		}
-		seen[id[0]] = true
+		reached[id[0]] = true
+		if _, ok := metered[id[0]]; !ok {
+			b.t.Errorf("%s reached the upstream and was not metered: %s", r.line, id)
+		}
 		b.auditHeaders(r)
 	}
-	rows, err := b.db.Query(context.Background(), `SELECT request_id::text, status, billable FROM usage_events WHERE billable OR status NOT IN (400, 499)`)
+	for _, r := range c.cut {
+		for _, id := range r.values("x-request-id") {
+			reached[id] = true
+		}
+	}
+	for id, e := range metered {
+		if !reached[id] && (e.billable || (e.status != 400 && e.status != 499)) {
+			b.t.Errorf("%s was metered and never reached the upstream: %+v", id, e)
+		}
+	}
+}
+
+type event struct {
+	path     string
+	status   int
+	billable bool
+}
+
+// events are the stored calls, by request id.
+func (b *bundle) events() map[string]event {
+	b.t.Helper()
+	rows, err := b.db.Query(context.Background(), `SELECT request_id::text, path, status, billable FROM usage_events`)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	defer rows.Close()
-	metered := 0
+	all := map[string]event{}
 	for rows.Next() {
 		var id string
-		var status int
-		var billable bool
-		if err := rows.Scan(&id, &status, &billable); err != nil {
+		var e event
+		if err := rows.Scan(&id, &e.path, &e.status, &e.billable); err != nil {
 			b.t.Fatal(err)
 		}
-		metered++
-		if !seen[id] {
-			b.t.Errorf("%s was metered with status %d, billable %t, and never reached the upstream", id, status, billable)
+		if _, twice := all[id]; twice {
+			b.t.Errorf("%s is stored twice", id)
 		}
+		all[id] = e
 	}
-	if metered != len(seen) {
-		b.t.Errorf("%d calls reached the upstream, %d were metered", len(seen), metered)
-	}
+	return all
 }
 
 func (b *bundle) auditHeaders(r captured) {

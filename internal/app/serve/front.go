@@ -54,7 +54,7 @@ func (l *lean) serve() error {
 
 // shutdown drains wire first, because it may still hand connections over.
 func (l *lean) shutdown(limit context.Context) error {
-	_ = l.listener.Close()
+	_ = l.wire.Stop(l.listener)
 	return errors.Join(l.wire.Shutdown(limit), l.std.drain(limit))
 }
 
