@@ -289,6 +289,23 @@ WHERE (u.subscription_id, u.hour, u.key_id, u.operation_id, u.mode, u.status) = 
 
 -- Quota leases ------------------------------------------------------------------
 
+-- A gateway stops spending a lease before it expires and gives back what is
+-- left of it. What a gateway never gave back counts as spent until its spool is
+-- shipped or an operator writes the lease off.
+ALTER TABLE quota_leases
+  DROP CONSTRAINT quota_leases_granted_check,
+  ADD CONSTRAINT quota_leases_granted_check CHECK (granted >= 0), -- all of it may be given back
+  ADD COLUMN period_end timestamptz NOT NULL DEFAULT 'infinity',
+  ADD COLUMN expires_at timestamptz, -- real time
+  ADD COLUMN written_off_at timestamptz, -- real time
+  ADD COLUMN late bigint NOT NULL DEFAULT 0; -- calls that were metered after it was written off
+UPDATE quota_leases SET expires_at = taken_at + interval '1 hour';
+ALTER TABLE quota_leases
+  ALTER COLUMN expires_at SET NOT NULL,
+  ALTER COLUMN period_end DROP DEFAULT;
+CREATE INDEX quota_leases_expiry ON quota_leases (expires_at) WHERE NOT settled;
+CREATE INDEX quota_leases_late ON quota_leases (written_off_at) WHERE written_off_at IS NOT NULL;
+
 -- Who may see what ------------------------------------------------------------------
 
 ALTER TABLE limit_overrides ENABLE ROW LEVEL SECURITY;

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,6 +23,8 @@ const (
 type entry struct {
 	name, addr string
 	start      func() (*os.Process, error)
+	script     string // empty: the common one
+	during     func(context.Context)
 }
 
 // presented are the keys that the load uses: the issued ones, or as many that nobody issued.
@@ -36,31 +39,37 @@ func (s settings) presented(keys []string) []string {
 	return out
 }
 
+// bin is the path of a built program.
+func (f *field) bin(name string) string {
+	p, _ := filepath.Abs(filepath.Join(f.tools, name)) // fails only without a working directory
+	return p
+}
+
 // all lists the contenders, the baseline first.
 func (f *field) all(target string, keys []string) []entry {
-	bin := func(name string) string { p, _ := filepath.Abs(filepath.Join(f.tools, name)); return p }
+	bin := f.bin
 	bare, fast, limit, lua := freeAddr(), freeAddr(), freeAddr(), freeAddr()
 	out := []entry{
-		{"ReverseProxy", bare, func() (*os.Process, error) { return start(nil, "", bin("reverseproxy"), bare, "http://"+target) }},
-		{"direct", target, nil},
-		{"fasthttp", fast, func() (*os.Process, error) { return start(nil, "", bin("fasthttpproxy"), fast, target) }},
-		{"nginx", limit, func() (*os.Process, error) { return nginx(f.dir, "limit", limitConf(limit, target, keys)) }},
-		{"nginx+Lua", lua, func() (*os.Process, error) { return nginx(f.dir, "lua", luaConf(lua, target, keys)) }},
-		f.tollgate("Tollgate", bin("gateway")),
+		{name: "ReverseProxy", addr: bare, start: func() (*os.Process, error) { return start(nil, "", bin("reverseproxy"), bare, "http://"+target) }},
+		{name: "direct", addr: target},
+		{name: "fasthttp", addr: fast, start: func() (*os.Process, error) { return start(nil, "", bin("fasthttpproxy"), fast, target) }},
+		{name: "nginx", addr: limit, start: func() (*os.Process, error) { return nginx(f.dir, "limit", limitConf(limit, target, keys)) }},
+		{name: "nginx+Lua", addr: lua, start: func() (*os.Process, error) { return nginx(f.dir, "lua", luaConf(lua, target, keys)) }},
+		f.tollgate("Tollgate", bin("gateway"), f.database.URL),
 	}
 	if _, err := os.Stat(bin("gateway-constant")); err == nil {
-		out = append(out, f.tollgate("constant", bin("gateway-constant")))
+		out = append(out, f.tollgate("constant", bin("gateway-constant"), f.database.URL))
 	}
 	return out
 }
 
 // tollgate is the gateway as it is shipped.
-func (f *field) tollgate(name, binary string) entry {
+func (f *field) tollgate(name, binary, database string) entry {
 	addr := freeAddr()
-	return entry{name, addr, func() (*os.Process, error) {
+	return entry{name: name, addr: addr, start: func() (*os.Process, error) {
 		return start([]string{
-			"GATEWAY_LISTEN=" + addr, "GATEWAY_PRIVATE_LISTEN=" + freeAddr(), "GATEWAY_ID=" + name, "DATABASE_URL=" + f.database.URL,
-			"GATEWAY_DATA_DIR=" + filepath.Join(f.dir, name), "KEY_PEPPER=" + pepper, "IDENTITY_SECRET=" + secret,
+			"GATEWAY_LISTEN=" + addr, "GATEWAY_PRIVATE_LISTEN=" + freeAddr(), "GATEWAY_ID=" + name, "DATABASE_URL=" + database,
+			"GATEWAY_DATA_DIR=" + filepath.Join(f.dir, strings.ReplaceAll(name, " ", "-")), "KEY_PEPPER=" + pepper, "IDENTITY_SECRET=" + secret,
 			"UPSTREAM_NETWORKS=127.0.0.0/8", "LOG_LEVEL=ERROR",
 		}, f.dir, binary)
 	}}

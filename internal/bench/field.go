@@ -14,14 +14,17 @@ import (
 	"syscall"
 	"time"
 
+	"tollgate/internal/clock"
 	"tollgate/internal/postgres/private"
 )
 
 // contender is a program that stands between load and upstream.
 type contender struct {
-	name string
-	url  string
-	proc *os.Process // nil: no program stands between
+	name   string
+	url    string
+	script string
+	proc   *os.Process           // nil: no program stands between
+	during func(context.Context) // runs beside the load
 }
 
 // field is everything that runs during a measurement.
@@ -52,7 +55,7 @@ func newField(ctx context.Context, s settings) (f *field, err error) {
 		return nil, err
 	}
 	undo = append(undo, func() { _ = os.RemoveAll(f.dir) })
-	if err := os.Chmod(f.dir, 0o755); err != nil { // PostgreSQL's user passes through
+	if err := os.Chmod(f.dir, 0o711); err != nil { //nolint:gosec // PostgreSQL's and nginx's users pass through
 		return nil, err
 	}
 	if f.database, err = private.Start(ctx, private.Config{Dir: filepath.Join(f.dir, "db"), Logger: slog.New(slog.DiscardHandler)}); err != nil {
@@ -60,35 +63,51 @@ func newField(ctx context.Context, s settings) (f *field, err error) {
 	}
 	undo = append(undo, func() { _ = f.database.Stop() })
 	target := freeAddr()
-	keys, err := fixtures(ctx, f.database.URL, "http://"+target, s.keys)
+	keys, err := f.fill(ctx, f.database.URL, "load.lua", target, size{keys: s.keys, routes: 1})
 	if err != nil {
 		return nil, err
 	}
 	f.script = filepath.Join(f.dir, "load.lua")
-	if err := script(f.script, s.presented(keys)); err != nil {
-		return nil, err
-	}
 	if f.upstream, err = nginx(f.dir, "upstream", upstreamConf(target)); err != nil {
 		return nil, err
 	}
 	undo = append(undo, func() { end(f.upstream) })
-	return f, f.enter(ctx, target, keys, func(p *os.Process) { undo = append(undo, func() { end(p) }) })
+	entries := f.all(target, keys)
+	if s.scale {
+		if entries, err = f.scaled(ctx, target); err != nil {
+			return nil, err
+		}
+	}
+	return f, f.enter(ctx, entries, func(p *os.Process) { undo = append(undo, func() { end(p) }) })
+}
+
+// fill makes the fixtures in a database and a script that uses their keys.
+func (f *field) fill(ctx context.Context, url, name, target string, n size) ([]string, error) {
+	keys, err := fixtures(ctx, url, "http://"+target, n)
+	if err != nil {
+		return nil, err
+	}
+	return keys, script(filepath.Join(f.dir, name), f.presented(keys))
 }
 
 // enter starts the contenders that were asked for.
-func (f *field) enter(ctx context.Context, target string, keys []string, started func(*os.Process)) error {
-	for _, c := range f.all(target, keys) {
+func (f *field) enter(ctx context.Context, entries []entry, started func(*os.Process)) error {
+	running := map[string]*os.Process{}
+	for _, c := range entries {
 		if !f.wants(c.name) {
 			continue
 		}
-		entry := contender{name: c.name, url: "http://" + c.addr}
+		entry := contender{name: c.name, url: "http://" + c.addr, script: c.script, during: c.during, proc: running[c.addr]}
+		if entry.script == "" {
+			entry.script = f.script
+		}
 		if c.start != nil {
 			p, err := c.start()
 			if err != nil {
 				return fmt.Errorf("start %s: %w", c.name, err)
 			}
 			started(p)
-			entry.proc = p
+			entry.proc, running[c.addr] = p, p
 		}
 		if err := answers(ctx, entry.url); err != nil {
 			return fmt.Errorf("%s does not answer: %w", c.name, err)
@@ -118,13 +137,30 @@ type measured struct {
 
 type round map[string]measured
 
+// warmUp calls each contender for a moment, and waits until all have come to rest.
 func (f *field) warmUp(ctx context.Context) error {
 	for _, c := range f.contenders {
-		if _, err := wrk(ctx, c.url, f.script, f.conns, 2*time.Second); err != nil {
+		c.rest(ctx)
+		if _, err := wrk(ctx, c.url, c.script, f.conns, 2*time.Second); err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 	}
 	return nil
+}
+
+// rest waits until a contender that has much to load has done so.
+func (c contender) rest(ctx context.Context) {
+	if c.proc == nil {
+		return
+	}
+	for before := time.Duration(-1); ctx.Err() == nil; {
+		now := cpuOf(c.proc.Pid)
+		if now-before <= 2*clockTick {
+			return
+		}
+		before = now
+		time.Sleep(time.Second)
+	}
 }
 
 func (f *field) round(ctx context.Context) (round, error) {
@@ -145,11 +181,16 @@ func (f *field) measure(ctx context.Context, c contender) (m measured, err error
 		before = cpuOf(c.proc.Pid)
 	}
 	upstream = cpuOf(f.upstream.Pid)
-	self, all, began := children(), busy(), time.Now()
-	if m.load, err = wrk(ctx, c.url, f.script, f.conns, f.duration); err != nil {
+	self, all, began := children(), busy(), clock.New().Real()
+	beside, stop := context.WithCancel(ctx)
+	defer stop()
+	if c.during != nil {
+		go c.during(beside)
+	}
+	if m.load, err = wrk(ctx, c.url, c.script, f.conns, f.duration); err != nil {
 		return m, err
 	}
-	took := time.Since(began)
+	took := clock.New().Real().Sub(began)
 	known := children() - self + cpuOf(f.upstream.Pid) - upstream
 	if c.proc != nil {
 		cpu := cpuOf(c.proc.Pid) - before

@@ -17,6 +17,7 @@ type load struct {
 	failed   int64 // answers that were not what the run expects
 	rate     float64
 	p50, p99 time.Duration
+	p999     time.Duration
 }
 
 var (
@@ -24,6 +25,7 @@ var (
 	rateLine   = regexp.MustCompile(`Requests/sec:\s+([\d.]+)`)
 	failedLine = regexp.MustCompile(`Non-2xx or 3xx responses: (\d+)`)
 	p50Line    = regexp.MustCompile(`\s50%\s+([\d.]+)(us|ms|s)`)
+	p999Line   = regexp.MustCompile(`p99\.9 ([\d.]+)(us)`)
 	p99Line    = regexp.MustCompile(`\s99%\s+([\d.]+)(us|ms|s)`)
 )
 
@@ -38,7 +40,7 @@ func wrk(ctx context.Context, url, script string, conns int, d time.Duration) (l
 	l.calls, _ = strconv.ParseInt(first(callsLine, out), 10, 64)
 	l.rate, _ = strconv.ParseFloat(first(rateLine, out), 64)
 	l.failed, _ = strconv.ParseInt(first(failedLine, out), 10, 64)
-	l.p50, l.p99 = latency(p50Line, out), latency(p99Line, out)
+	l.p50, l.p99, l.p999 = latency(p50Line, out), latency(p99Line, out), latency(p999Line, out)
 	if l.calls == 0 {
 		return l, fmt.Errorf("wrk made no calls:\n%s", out)
 	}
@@ -80,6 +82,9 @@ end
 request = function()
   i = i % #keys + 1
   return requests[i]
+end
+done = function(summary, latency)
+  io.write(string.format("p99.9 %dus\\n", latency:percentile(99.9)))
 end
 `)
 	return os.WriteFile(file, b.Bytes(), 0o600)

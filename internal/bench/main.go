@@ -19,6 +19,7 @@ type settings struct {
 	keys     int
 	only     string // names of contenders, comma-separated; empty: all
 	refuse   bool   // unknown keys: what a refusal costs
+	scale    bool   // the gateway with many keys and with many routes, beside few
 	tools    string // folder of the built programs
 }
 
@@ -30,6 +31,7 @@ func main() {
 	flag.IntVar(&s.keys, "keys", 1000, "API keys, used in turn")
 	flag.StringVar(&s.only, "only", "", "contenders to run, comma-separated; empty: all")
 	flag.BoolVar(&s.refuse, "refuse", false, "call with keys that are well-formed and unknown")
+	flag.BoolVar(&s.scale, "scale", false, "only the gateway: with 1,000 keys, with a million, while they change, with 10,000 routes, and under a flood of wrong keys")
 	flag.StringVar(&s.tools, "bin", "bin/bench", "folder of the built programs")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)

@@ -135,14 +135,14 @@ func insertOperations(ctx context.Context, tx *postgres.Tx, version uuid.UUID, o
 			return err
 		}
 		_, err = tx.PGX.Exec(ctx, `
-			INSERT INTO operations (id, version_id, slug, position, method, path, summary, tag, deprecated, detail, search)
-			SELECT id, $1, slug, $2 + n, method, path, summary, tag, deprecated, detail::jsonb,
+			INSERT INTO operations (id, version_id, slug, position, method, path, summary, tag, deprecated, weight, units_from, detail, search)
+			SELECT id, $1, slug, $2 + n, method, path, summary, tag, deprecated, weight, units_from, detail::jsonb,
 				setweight(to_tsvector('simple', summary), 'A') || setweight(to_tsvector('english', summary), 'A') ||
 				setweight(to_tsvector('simple', names), 'B') || setweight(to_tsvector('english', names), 'B') ||
 				setweight(to_tsvector('english', description), 'D')
-			FROM unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bool[], $10::text[], $11::text[], $12::text[])
-				WITH ORDINALITY AS t(id, slug, method, path, summary, tag, deprecated, detail, names, description, n)`,
-			version, first, c.id, c.slug, c.method, c.path, c.summary, c.tag, c.deprecated, c.detail, c.names, c.description)
+			FROM unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bool[], $10::text[], $11::text[], $12::text[], $13::int[], $14::text[])
+				WITH ORDINALITY AS t(id, slug, method, path, summary, tag, deprecated, detail, names, description, weight, units_from, n)`,
+			version, first, c.id, c.slug, c.method, c.path, c.summary, c.tag, c.deprecated, c.detail, c.names, c.description, c.weight, c.unitsFrom)
 		if err != nil {
 			return fmt.Errorf("store operations: %w", err)
 		}
@@ -153,6 +153,8 @@ func insertOperations(ctx context.Context, tx *postgres.Tx, version uuid.UUID, o
 type operationColumns struct {
 	id                                                           []uuid.UUID
 	slug, method, path, summary, tag, detail, names, description []string
+	unitsFrom                                                    []string
+	weight                                                       []int32
 	deprecated                                                   []bool
 }
 
@@ -173,6 +175,8 @@ func columnsOf(ops []openapi.Operation) (c operationColumns, err error) {
 		c.names = append(c.names, strings.Join(words(op.Path+" "+op.OperationID+" "+op.Tag), " "))
 		c.description = append(c.description, storableText(op.Description))
 		c.deprecated = append(c.deprecated, op.Deprecated)
+		c.weight = append(c.weight, int32(max(op.Weight, 1)))
+		c.unitsFrom = append(c.unitsFrom, op.UnitsFrom)
 	}
 	return c, nil
 }

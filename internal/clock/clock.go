@@ -28,6 +28,10 @@ func (c *Clock) Now() time.Time { return c.base().Add(time.Duration(c.offset.Loa
 // sessions, log lines, durations.
 func (c *Clock) Real() time.Time { return c.base().UTC() }
 
+// Steady is the present real time with the reading of the machine's monotonic
+// clock, for how long ago something was: a clock that is set does not change that.
+func (c *Clock) Steady() time.Time { return c.base() }
+
 // Offset is how far business time runs ahead of real time.
 func (c *Clock) Offset() time.Duration { return time.Duration(c.offset.Load()) }
 

@@ -60,7 +60,8 @@ var errMoved = errors.New("the segment was advanced by somebody else")
 // store advances the segment by compare-and-swap and adds events and roll-ups
 // in the same transaction, so that a replay is a no-op.
 func (s *Shipper) store(ctx context.Context, b *batch) error {
-	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+	var late int64
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock_shared($1)`, BatchLock); err != nil {
 			return fmt.Errorf("lock batches: %w", err)
 		}
@@ -81,37 +82,45 @@ func (s *Shipper) store(ctx context.Context, b *batch) error {
 		if err != nil {
 			return fmt.Errorf("open batch: %w", err)
 		}
-		return b.add(ctx, tx, id)
+		late, err = b.add(ctx, tx, id)
+		return err
 	})
+	if err == nil && late > 0 {
+		s.logger.Warn("calls of quota leases that were written off have arrived: they are counted and billed", "quotas", late)
+	}
+	return err
 }
 
 // add stores the calls and what follows from them, in the order in which every
-// shipper takes its locks.
-func (b *batch) add(ctx context.Context, tx pgx.Tx, id int64) error {
-	if err := run(ctx, tx, "add events", insertEvents, b.events.params(id)); err != nil {
-		return err
+// shipper takes its locks. late is of how many quotas calls came after their
+// lease was written off.
+func (b *batch) add(ctx context.Context, tx pgx.Tx, id int64) (late int64, err error) {
+	if _, err := run(ctx, tx, "add events", insertEvents, b.events.params(id)); err != nil {
+		return 0, err
 	}
-	if err := run(ctx, tx, "roll up", upsertHourly, b.hourly.params()); err != nil {
-		return err
+	if _, err := run(ctx, tx, "roll up", upsertHourly, b.hourly.params()); err != nil {
+		return 0, err
 	}
-	if err := run(ctx, tx, "note key use", upsertKeys, b.traces.keyParams()); err != nil {
-		return err
+	if _, err := run(ctx, tx, "note key use", upsertKeys, b.traces.keyParams()); err != nil {
+		return 0, err
 	}
 	if leases := b.traces.leaseParams(); leases != nil {
 		return run(ctx, tx, "note leases", updateLeases, leases)
 	}
-	return nil
+	return 0, nil
 }
 
-// run executes a prepared statement with parameters that are in binary form already.
-func run(ctx context.Context, tx pgx.Tx, what, sql string, params [][]byte) error {
+// run executes a prepared statement with parameters that are in binary form
+// already, and says how many rows it affected.
+func run(ctx context.Context, tx pgx.Tx, what, sql string, params [][]byte) (rows int64, err error) {
 	stmt, err := tx.Conn().Prepare(ctx, what, sql)
 	if err == nil {
 		formats := []int16{pgx.BinaryFormatCode}
-		_, err = tx.Conn().PgConn().ExecPrepared(ctx, stmt.Name, params, formats, nil).Close()
+		tag, failed := tx.Conn().PgConn().ExecPrepared(ctx, stmt.Name, params, formats, nil).Close()
+		rows, err = tag.RowsAffected(), failed
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
+		return 0, fmt.Errorf("%s: %w", what, err)
 	}
-	return nil
+	return rows, nil
 }

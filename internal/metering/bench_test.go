@@ -68,8 +68,8 @@ func durable(b *testing.B) *pgxpool.Pool {
 		b.Fatal(err)
 	}
 	b.Cleanup(db.Close)
-	if _, err := db.Exec(context.Background(), `INSERT INTO quota_leases (subscription_id, period_start, gateway, process, granted, taken_at)
-		SELECT gen_random_uuid(), 'epoch', 'bench', gen_random_uuid(), 1000000, 'epoch' FROM generate_series(1, 1000)`); err != nil {
+	if _, err := db.Exec(context.Background(), `INSERT INTO quota_leases (subscription_id, period_start, period_end, gateway, process, granted, taken_at, expires_at)
+		SELECT gen_random_uuid(), 'epoch', 'infinity', 'bench', gen_random_uuid(), 1000000, 'epoch', 'infinity' FROM generate_series(1, 1000)`); err != nil {
 		b.Fatal(err)
 	}
 	return db
@@ -131,7 +131,10 @@ func insertBare(b *testing.B, db *pgxpool.Pool, c *caller) time.Duration {
 				b.Fatal(err)
 			}
 		}
-		err := pgx.BeginFunc(b.Context(), db, func(tx pgx.Tx) error { return run(b.Context(), tx, "add events", insertEvents, columns.params(1)) })
+		err := pgx.BeginFunc(b.Context(), db, func(tx pgx.Tx) error {
+			_, err := run(b.Context(), tx, "add events", insertEvents, columns.params(1))
+			return err
+		})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -72,8 +72,8 @@ type KeptRow struct {
 // KeptOf lists the stored counts of an invoice line, oldest first.
 func KeptOf(ctx context.Context, tx pgx.Tx, line uuid.UUID) ([]KeptRow, error) {
 	rows, err := tx.Query(ctx, `
-		SELECT e.day::timestamp AT TIME ZONE 'UTC', e.version_id, a.name, e.key_id, k.name, e.calls, e.quantity, e.hash FROM usage_kept e
-		JOIN api_versions v ON v.id = e.version_id JOIN apis a ON a.id = v.api_id JOIN keys k ON k.id = e.key_id
+		SELECT e.day::timestamp AT TIME ZONE 'UTC', e.version_id, coalesce(a.name, ''), e.key_id, coalesce(k.name, ''), e.calls, e.quantity, e.hash FROM usage_kept e
+		LEFT JOIN api_versions v ON v.id = e.version_id LEFT JOIN apis a ON a.id = v.api_id LEFT JOIN keys k ON k.id = e.key_id
 		WHERE e.line_id = $1 ORDER BY e.day, a.name, k.name, e.key_id`, line)
 	if err != nil {
 		return nil, fmt.Errorf("stored counts of a line: %w", err)

@@ -15,11 +15,19 @@ const upsertKeys = `
 		last_duration_us = excluded.last_duration_us, last_request_id = excluded.last_request_id
 	WHERE k.last_used_at <= excluded.last_used_at`
 
-// updateLeases locks its rows in order, as the other statements do.
+// updateLeases locks its rows in order, as the other statements do. What is
+// spent of a lease that was written off was given back then: it is taken from
+// the quota now. It affects as many rows as there are quotas with such calls.
 const updateLeases = `
 	WITH spent AS (
-		SELECT q.id, s.calls FROM unnest($1::bigint[], $2::bigint[]) AS s (id, calls) JOIN quota_leases q USING (id) ORDER BY q.id FOR UPDATE OF q)
-	UPDATE quota_leases q SET spent = q.spent + s.calls FROM spent s WHERE q.id = s.id`
+		SELECT q.id, s.calls, CASE WHEN q.written_off_at IS NULL THEN 0 ELSE s.calls END AS late
+		FROM unnest($1::bigint[], $2::bigint[]) AS s (id, calls) JOIN quota_leases q USING (id) ORDER BY q.id FOR UPDATE OF q
+	), counted AS (
+		UPDATE quota_leases q SET spent = q.spent + s.calls, late = q.late + s.late FROM spent s WHERE q.id = s.id
+		RETURNING q.subscription_id, q.period_start, s.late)
+	UPDATE quota_grants g SET granted = g.granted + l.calls
+	FROM (SELECT subscription_id, period_start, sum(late)::bigint AS calls FROM counted WHERE late > 0 GROUP BY 1, 2) l
+	WHERE g.subscription_id = l.subscription_id AND g.period_start = l.period_start`
 
 // traces are what calls leave on keys and quota leases: a key's last use, and
 // what was spent of a lease, so that a dead gateway's rest can be given back.

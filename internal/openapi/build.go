@@ -98,6 +98,8 @@ func (b *builder) operation(e endpoint, limit int) Operation {
 		Description: clipText(firstText(e.op.str("description"), e.item.str("description")), 40<<10),
 		Deprecated:  e.op.isTrue("deprecated"),
 		Security:    b.security(e.op),
+		Weight:      weight(e.op),
+		UnitsFrom:   unitsFrom(e.op),
 	}
 	if tags := e.op.list("tags"); len(tags) > 0 && tags[0].value.kind == kindString {
 		op.Tag = clipText(tags[0].value.text, 200)

@@ -27,6 +27,7 @@ func (c *checker) operations(root *node, eps []endpoint) {
 		c.parameters(e, name)
 		c.responses(e, name)
 		c.security(e.op, schemes)
+		c.metered(e, name)
 		if e.op.get("requestBody") != nil && (e.method == "GET" || e.method == "HEAD") {
 			c.found.warn("unexpected-body", e.op.get("requestBody").at, "%s has a request body, which many clients and proxies drop.", name)
 		}

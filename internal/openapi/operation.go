@@ -21,7 +21,9 @@ type Operation struct {
 	Responses   []Response  `json:"responses,omitempty"`
 	// Security lists the alternatives; schemes needed together are joined by
 	// " + ", and "" stands for a call without credentials.
-	Security []string `json:"security,omitempty"`
+	Security  []string `json:"security,omitempty"`
+	Weight    int      `json:"weight,omitempty"`    // units that a call counts as, up to MaxWeight; 0: not said
+	UnitsFrom string   `json:"unitsFrom,omitempty"` // "header:" and a name, or "json:" and a path: where an answer says its units
 	// Truncated says that parts were left out to keep the operation small.
 	Truncated bool `json:"truncated,omitempty"`
 }

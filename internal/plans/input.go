@@ -43,6 +43,7 @@ type NewPlan struct {
 	Limits                  []Limit
 	Usage                   *pricing.Component // nil: usage costs nothing
 	Meter                   string             // what Usage is charged by; empty: requests
+	BilledClasses           []int16            // of answers' status, each 1 to 5; nil: BilledByDefault
 }
 
 // Validate reports what is wrong, field by field.
@@ -56,6 +57,8 @@ func (p NewPlan) Validate() error {
 	v.Check(p.RecurringFee >= 0 && p.RecurringFee <= maxFee, "fee", "The fee must be between 0 and 10,000,000.")
 	p.checkLimits(v)
 	v.Check(p.Meter == "" || slices.Contains(Meters, p.Meter), "meter", "Choose one of the listed meters.")
+	wrong := func(class int16) bool { return class < 1 || class > 5 }
+	v.Check(!slices.ContainsFunc(p.BilledClasses, wrong), "billed_classes", "Choose from 1xx, 2xx, 3xx, 4xx and 5xx.")
 	if p.Usage != nil {
 		if err := p.Usage.Validate(); err != nil {
 			v.Check(false, "tiers", "%s", sentence(err))

@@ -46,8 +46,11 @@ type Terms struct {
 	Number       int
 	Currency     string // ISO 4217, lower case
 	RecurringFee int64  // minor units per month, in advance
-	Limits       []Limit
-	Components   []Component
+	// BilledClasses are the classes of answers' status that are billed, 2 for
+	// 2xx; nil: those below 500 of an upstream, BilledByDefault.
+	BilledClasses []int16
+	Limits        []Limit
+	Components    []Component
 }
 
 // Component is a named reason to charge for usage.
@@ -86,4 +89,15 @@ func (t Terms) UsageCharge(quantity int64) (int64, []pricing.Line, error) {
 		total += line.Amount
 	}
 	return total, lines, nil
+}
+
+// BilledByDefault are the classes of status that a plan bills which names none.
+func BilledByDefault() []int16 { return []int16{2, 3, 4} }
+
+// Billed are the classes of answers' status that t bills.
+func (t Terms) Billed() []int16 {
+	if t.BilledClasses == nil {
+		return BilledByDefault()
+	}
+	return t.BilledClasses
 }

@@ -92,7 +92,7 @@ func (s *Service) insertPlan(ctx context.Context, tx *postgres.Tx, in NewPlan) (
 
 // Terms are the first version of the plan's terms.
 func (in NewPlan) Terms() Terms {
-	t := Terms{VersionID: postgres.NewID(), Number: 1, Currency: in.Currency, RecurringFee: in.RecurringFee, Limits: in.limits()}
+	t := Terms{VersionID: postgres.NewID(), Number: 1, Currency: in.Currency, RecurringFee: in.RecurringFee, BilledClasses: in.BilledClasses, Limits: in.limits()}
 	if in.Usage != nil {
 		meter := cmp.Or(in.Meter, "requests")
 		t.Components = []Component{{ID: postgres.NewID(), Name: meterNames[meter], Meter: meter, Component: *in.Usage}}

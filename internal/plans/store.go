@@ -14,8 +14,8 @@ import (
 )
 
 func insertTerms(ctx context.Context, tx *postgres.Tx, t Terms, now time.Time) error {
-	_, err := tx.PGX.Exec(ctx, `INSERT INTO plan_versions (id, plan_id, number, currency, recurring_fee, created_at) VALUES ($1, $2, $3, $4, $5, $6)`,
-		t.VersionID, t.PlanID, t.Number, t.Currency, t.RecurringFee, now)
+	_, err := tx.PGX.Exec(ctx, `INSERT INTO plan_versions (id, plan_id, number, currency, recurring_fee, billed_classes, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		t.VersionID, t.PlanID, t.Number, t.Currency, t.RecurringFee, t.Billed(), now)
 	if err != nil {
 		return err
 	}
@@ -55,14 +55,14 @@ func insertComponent(ctx context.Context, tx *postgres.Tx, version uuid.UUID, po
 func (s *Service) TermsOf(ctx context.Context, versions ...uuid.UUID) (map[uuid.UUID]Terms, error) {
 	out := map[uuid.UUID]Terms{}
 	err := s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
-		rows, err := tx.PGX.Query(ctx, `SELECT id, plan_id, number, currency, recurring_fee FROM plan_versions WHERE id = ANY($1)`, versions)
+		rows, err := tx.PGX.Query(ctx, `SELECT id, plan_id, number, currency, recurring_fee, billed_classes FROM plan_versions WHERE id = ANY($1)`, versions)
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
 		for rows.Next() {
 			var t Terms
-			if err := rows.Scan(&t.VersionID, &t.PlanID, &t.Number, &t.Currency, &t.RecurringFee); err != nil {
+			if err := rows.Scan(&t.VersionID, &t.PlanID, &t.Number, &t.Currency, &t.RecurringFee, &t.BilledClasses); err != nil {
 				return err
 			}
 			out[t.VersionID] = t

@@ -16,6 +16,7 @@ const lastOfBody = time.Second
 func (g *Gateway) refuse(c *call, why *refusal) {
 	g.undo(c)
 	if why.answer {
+		c.endTrace(http.StatusNoContent)
 		g.answerPreflight(c)
 		return
 	}
@@ -29,6 +30,8 @@ func (g *Gateway) refuse(c *call, why *refusal) {
 		body.RetryAfter = why.status.RetryAfter(c.arrived)
 		body.Policy, body.PlanURL = why.policy, g.planURL(c)
 	}
+	c.spans.fail(why.Code)
+	c.endTrace(body.Status)
 	if g.sampled.take(c.started) {
 		g.Logger.Info("call refused", "request_id", c.id, "method", c.r.method, "code", why.Code, "status", body.Status)
 	}

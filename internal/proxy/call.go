@@ -47,6 +47,7 @@ type call struct {
 	group  *upstream.Group
 	target upstream.Call
 	out    answer
+	spans  spans
 
 	std     *exchange      // where net/http serves the call
 	fast    *wire.Exchange // where wire does
@@ -64,6 +65,8 @@ type request struct {
 	origin  string // of the page that calls
 	wants   string // of a preflight: the method that is to follow
 	upgrade string // the protocol to switch to
+	parent  string // traceparent: the client's span
+	state   string // tracestate
 }
 
 // exchange is a call as net/http serves it.

@@ -54,8 +54,9 @@ func (g *Gateway) appendRequest(b []byte, c *call) []byte {
 	}
 	b = append(append(append(b, " HTTP/1.1\r\nHost: "...), target.Host...), "\r\n"...)
 	plain := unitsPath(c.op) != "" // units are read from the answer, which must not be compressed
+	parent, state := c.spans.parent()
 	for i := range x.Request.Headers {
-		if h := &x.Request.Headers[i]; !strip(h.Name) && !(plain && wire.Is(h.Name, "accept-encoding")) {
+		if h := &x.Request.Headers[i]; !strip(h.Name) && (!plain || !wire.Is(h.Name, "accept-encoding")) && (parent == "" || !traceHeader(h.Name)) {
 			b = append(append(append(append(b, h.Name...), ": "...), h.Value...), "\r\n"...)
 		}
 	}
@@ -65,6 +66,12 @@ func (g *Gateway) appendRequest(b []byte, c *call) []byte {
 	if plain {
 		b = append(b, "Accept-Encoding: identity\r\n"...)
 	}
+	if parent != "" {
+		b = appendField(b, "Traceparent", []byte(parent))
+	}
+	if state != "" {
+		b = appendField(b, "Tracestate", []byte(state))
+	}
 	if c.route.SignIdentity && c.key != nil {
 		b = append(append(append(b, identity.Header+": "...), g.identity(c)...), "\r\n"...)
 	}
@@ -72,6 +79,10 @@ func (g *Gateway) appendRequest(b []byte, c *call) []byte {
 		b = append(strconv.AppendInt(append(b, "Content-Length: "...), int64(len(x.Body)), 10), "\r\n"...)
 	}
 	return append(b, "\r\n"...)
+}
+
+func traceHeader(name string) bool {
+	return wire.Is(name, "traceparent") || wire.Is(name, "tracestate")
 }
 
 // repeatable are the methods that may be sent twice (RFC 9110, section 9.2.2).
@@ -84,6 +95,7 @@ func (g *Gateway) exchange(c *call) (*wire.Link, error) {
 	for n := 1; ; n++ {
 		until := g.Clock.Real().Add(first)
 		c.fast.Until(until.Add(lastOfBody + slack))
+		c.spans.attempt(c.url().Host)
 		c.fast.Out = g.appendRequest(c.fast.Out[:0], c)
 		l, trouble, err := g.try(c, until)
 		if err == nil && !transient(l.Response.Status) {
@@ -102,14 +114,13 @@ func (g *Gateway) exchange(c *call) (*wire.Link, error) {
 // no attempt: it is replaced, once, where repeating is safe.
 func (g *Gateway) try(c *call, until time.Time) (*wire.Link, upstream.Trouble, error) {
 	up := g.links.to(c.url())
-	dial, cancel := context.WithTimeout(c.ctx, c.route.How.Timeouts.Connect)
-	defer cancel()
-	l, err := up.Get(dial, !repeatable(c.r.method))
+	connect := c.route.How.Timeouts.Connect
+	l, err := up.Get(!repeatable(c.r.method), connect)
 	if err != nil {
 		return nil, upstream.NotReached, err
 	}
 	if err = g.ask(c, l, until); errors.Is(err, wire.ErrStale) && repeatable(c.r.method) {
-		if l, err = up.Fresh(dial); err != nil {
+		if l, err = up.Fresh(connect); err != nil {
 			return nil, upstream.NotReached, err
 		}
 		err = g.ask(c, l, until)
@@ -180,6 +191,7 @@ func (g *Gateway) relay(c *call, l *wire.Link) {
 		b = append(append(append(b, "Date: "...), g.dates.at(now)...), "\r\n"...)
 	}
 	bodiless := r.Bodiless(c.r.method)
+	l.Doubt = bodiless // some upstreams send a body all the same, which must not answer the next call
 	switch {
 	case r.Length >= 0 && r.Status != http.StatusNoContent:
 		b = append(strconv.AppendInt(append(b, "Content-Length: "...), r.Length, 10), "\r\n"...)
@@ -199,7 +211,7 @@ func (g *Gateway) relay(c *call, l *wire.Link) {
 	g.settle(c, l, err)
 }
 
-// finish meters the call and then sends what is left of its answer.
+// readUnitsHeader counts what the answer's head says the call has used.
 func (c *call) readUnitsHeader(r *wire.Response) {
 	name := unitsHeader(c.op)
 	if name == "" {
@@ -212,6 +224,7 @@ func (c *call) readUnitsHeader(r *wire.Response) {
 	}
 }
 
+// finish meters the call and then sends what is left of its answer.
 func (g *Gateway) finish(c *call, now time.Time) error {
 	c.out.complete = true
 	c.readUnits()
@@ -311,6 +324,7 @@ func (g *Gateway) relayChunks(c *call, l *wire.Link) error {
 		done, err := c.cutChunks(l)
 		if err != nil {
 			c.out.broken = true
+			_ = c.fast.Flush() // what came before; the end is missing
 			return err
 		}
 		if done {

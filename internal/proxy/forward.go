@@ -150,6 +150,11 @@ type repeating struct{ g *Gateway }
 func (r repeating) RoundTrip(req *http.Request) (*http.Response, error) {
 	c := req.Context().Value(callKey{}).(*call)
 	for n := 1; ; n++ {
+		c.spans.attempt(req.URL.Host)
+		if parent, state := c.spans.parent(); parent != "" {
+			req.Header.Set("Traceparent", parent)
+			req.Header.Set("Tracestate", state)
+		}
 		resp, err := r.g.transport.RoundTrip(req)
 		if err == nil && !transient(resp.StatusCode) {
 			return resp, nil
@@ -221,7 +226,7 @@ func (g *Gateway) onResponse(resp *http.Response) error {
 				resp.Header.Del(name)
 			}
 		}
-		c.eachCORSField(resp.Header.Set)
+		c.eachCORSField(resp.Header.Add) // the upstream's Vary stays
 	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		c.out.complete = true

@@ -13,9 +13,11 @@ import (
 	"net/http/httputil"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"tollgate/internal/clock"
 	"tollgate/internal/keys/token"
@@ -58,6 +60,7 @@ type Parts struct {
 	Logger   *slog.Logger
 	Registry prometheus.Registerer
 	Watch    *wire.Watch
+	Tracer   trace.Tracer // nil: calls are not traced
 }
 
 // Gateway serves calls.
@@ -73,6 +76,7 @@ type Gateway struct {
 	calls     sync.Pool // of *call, for ServeWire
 	metrics   metrics
 	dates     dates
+	first     atomic.Pointer[call] // see pass
 }
 
 // New assembles the request path.
@@ -94,34 +98,49 @@ func (g *Gateway) Transport() http.RoundTripper { return g.transport }
 // now and then.
 func (g *Gateway) Rest() { g.links.rest() }
 
-// pipeline is what happens to a call, in order. Each step may refuse it; what
-// later steps refuse has consumed nothing. A new policy is a new line.
-var pipeline = [...]func(*Gateway, *call) *refusal{
-	(*Gateway).readView,         // one view decides the whole call
-	(*Gateway).checkForm,        // one canonical path is decided on and forwarded
-	(*Gateway).findRoute,        // which API version; before the key, so that a wrong address says so
-	(*Gateway).checkOrigin,      // a browser's preflight carries no key
-	(*Gateway).authenticate,     // who calls; the checksum is looked at before any lookup
-	(*Gateway).checkAddress,     // from where the key may be used
-	(*Gateway).findSubscription, // may they call it
-	(*Gateway).checkPayment,     // have they paid
-	(*Gateway).checkMode,        // test calls only where there is something to try
-	(*Gateway).findOperation,    // after the subscription: operations are not listed to strangers
-	(*Gateway).checkScope,       // what the key may call
-	(*Gateway).checkUpgrade,     // to WebSocket alone, where the API says so
-	(*Gateway).reserveRecord,    // no call is forwarded that could not be metered
-	(*Gateway).pickTarget,       // before anything is spent: an upstream at rest is not called
-	(*Gateway).spendQuota,       // given back when the rate limit refuses
-	(*Gateway).takeRate,         // last, because it cannot be given back
+// step is one line of the pipeline.
+type step struct {
+	do   func(*Gateway, *call) *refusal
+	span string // that it is traced under
 }
 
-// decide runs the pipeline; nil lets the call pass.
+// pipeline is what happens to a call, in order. Each step may refuse it; what
+// later steps refuse has consumed nothing. A new policy is a new line.
+var pipeline = [...]step{
+	{(*Gateway).readView, ""},            // one view decides the whole call
+	{(*Gateway).checkForm, ""},           // one canonical path is decided on and forwarded
+	{(*Gateway).findRoute, ""},           // which API version; before the key, so that a wrong address says so
+	{(*Gateway).checkOrigin, ""},         // a browser's preflight carries no key
+	{(*Gateway).authenticate, "key"},     // who calls; the checksum is looked at before any lookup
+	{(*Gateway).checkAddress, "key"},     // from where the key may be used
+	{(*Gateway).findSubscription, "key"}, // may they call it
+	{(*Gateway).checkPayment, "key"},     // have they paid
+	{(*Gateway).checkMode, "key"},        // test calls only where there is something to try
+	{(*Gateway).findOperation, "key"},    // after the subscription: operations are not listed to strangers
+	{(*Gateway).checkScope, "key"},       // what the key may call
+	{(*Gateway).checkUpgrade, ""},        // to WebSocket alone, where the API says so
+	{(*Gateway).reserveRecord, ""},       // no call is forwarded that could not be metered
+	{(*Gateway).pickTarget, ""},          // before anything is spent: an upstream at rest is not called
+	{(*Gateway).spendQuota, "limit"},     // given back when the rate limit refuses
+	{(*Gateway).takeRate, "limit"},       // last, because it cannot be given back
+}
+
+// decide lets a call pass, with nil, or says why not.
 func (g *Gateway) decide(c *call) *refusal {
-	for _, step := range pipeline {
-		if refused := step(g, c); refused != nil {
+	if constant {
+		return g.pass(c)
+	}
+	return g.run(c)
+}
+
+func (g *Gateway) run(c *call) *refusal {
+	for i := range pipeline {
+		c.spans.begin(pipeline[i].span)
+		if refused := pipeline[i].do(g, c); refused != nil {
 			return refused
 		}
 	}
+	c.spans.finish()
 	return nil
 }
 
@@ -130,7 +149,13 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	started := g.Clock.Real()
 	c := &call{id: newID(started), ctx: r.Context(), started: started, arrived: started.Add(g.Clock.Offset()), std: &exchange{w: w, r: r}}
 	g.readStandard(c, r)
+	g.trace(c)
 	w.Header().Set("X-Request-Id", c.id.String())
+	if r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 {
+		// RFC 9112, section 6.1: whoever stands before us may have gone by a
+		// Content-Length, of which net/http does not tell. Nothing is read behind it.
+		w.Header().Set("Connection", "close")
+	}
 	if refused := g.decide(c); refused != nil {
 		g.refuse(c, refused)
 		return
@@ -146,6 +171,7 @@ func (g *Gateway) ServeWire(x *wire.Exchange) bool {
 	c := g.calls.Get().(*call)
 	*c = call{id: newID(x.Arrived), ctx: context.Background(), started: x.Arrived, arrived: x.Arrived.Add(g.Clock.Offset()), fast: x}
 	g.readWire(c, x)
+	g.trace(c)
 	if refused := g.decide(c); refused != nil {
 		g.refuse(c, refused)
 	} else {

@@ -118,6 +118,7 @@ func (g *Gateway) undo(c *call) {
 	}
 	if c.target.Member != nil {
 		c.group.Report(c.target, upstream.ClientFault, 0, c.started)
+		c.target.Member = nil
 	}
 }
 

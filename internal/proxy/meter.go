@@ -32,7 +32,7 @@ type answer struct {
 // meter records the call, once, at the real time now. It runs before the
 // answer's last byte goes out, so that no full answer is ever without its record.
 func (g *Gateway) meter(c *call, now time.Time) error {
-	if c.out.metered {
+	if c.out.metered || constant {
 		return nil
 	}
 	c.out.metered = true
@@ -91,6 +91,7 @@ func (g *Gateway) end(c *call) {
 		o = upstream.Failure
 	}
 	g.report(c, o, g.Clock.Real())
+	c.endTrace(c.out.status)
 }
 
 // report tells the present target's group what became of the call, once.

@@ -49,6 +49,14 @@ func (r *request) take(name, value string) {
 		if wire.Is(name, "x-api-key") {
 			r.keys.add(value)
 		}
+	case len("tracestate"):
+		if wire.Is(name, "tracestate") {
+			r.state = value
+		}
+	case len("traceparent"):
+		if wire.Is(name, "traceparent") {
+			r.parent = value
+		}
 	case len("authorization"):
 		if wire.Is(name, "authorization") {
 			r.keys.addBearer(value)
@@ -66,7 +74,7 @@ func (g *Gateway) readStandard(c *call, r *http.Request) {
 	if r.URL.Opaque != "" {
 		c.r.path = r.URL.Opaque
 	}
-	for _, name := range [...]string{"Origin", "X-Api-Key", "Authorization", "Access-Control-Request-Method"} {
+	for _, name := range [...]string{"Origin", "X-Api-Key", "Authorization", "Access-Control-Request-Method", "Traceparent", "Tracestate"} {
 		for _, v := range r.Header[name] {
 			c.r.take(name, v)
 		}

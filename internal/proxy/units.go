@@ -54,8 +54,10 @@ func (c *call) readUnits() {
 	if len(c.out.body) == 0 || len(c.out.body) > mostKept || uint64(len(c.out.body)) != c.out.bytes {
 		return
 	}
-	if v := gjson.GetBytes(c.out.body, unitsPath(c.op)); v.Type == gjson.Number {
-		c.out.count(v.Raw)
+	if gjson.ValidBytes(c.out.body) { // half a number is another number
+		if v := gjson.GetBytes(c.out.body, unitsPath(c.op)); v.Type == gjson.Number {
+			c.out.count(v.Raw)
+		}
 	}
 	c.out.body = nil
 }

@@ -25,9 +25,9 @@ func (s Status) RetryAfter(now time.Time) int64 {
 	return max(int64((s.Reset.Sub(now)+time.Second-1)/time.Second), 1)
 }
 
-// Slice is how many calls a gateway asks for at once when left of a quota's
-// total are not yet granted: a twentieth, and less as the quota runs out, so
-// that several gateways can share the end of it.
-func Slice(total, left int64) int64 {
-	return min(max(min(total/20, left/4), 1), 10_000, max(left, 0))
+// Slice is how many calls a gateway takes at once when left of a quota's total
+// are not yet granted: a twentieth but at most 10,000, or want if that is more,
+// and less as the quota runs out, so that several gateways can share the end of it.
+func Slice(total, left, want int64) int64 {
+	return min(max(min(max(min(total/20, 10_000), want), left/4), 1), max(left, 0))
 }

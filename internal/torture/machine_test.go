@@ -244,7 +244,7 @@ func (g *gateway) await() {
 // kill ends the process without warning.
 func (g *gateway) kill() {
 	_ = g.cmd.Process.Kill()
-	<-g.ended
+	_ = exit(g.ended)
 	_ = g.log.Close()
 	g.cmd = nil
 }
@@ -274,3 +274,6 @@ func (g *gateway) drain() {
 	}
 	g.m.t.Errorf("gateway %s could not ship its spool: %s", g.id, fmt.Sprint(g.dir))
 }
+
+// exit waits for a process and says how it ended.
+func exit(ended chan error) error { return <-ended }

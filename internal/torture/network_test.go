@@ -29,7 +29,7 @@ func (m *machine) network() *network {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	m.t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
+	m.t.Cleanup(func() { _ = cmd.Process.Kill(); _ = exit(ended) })
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		resp, err := http.Get(n.api + "/version")
 		if err == nil {

@@ -54,8 +54,8 @@ type conn struct {
 
 func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{server: s, buf: make([]byte, 0, smallBuffer)}
-	c.watched.Conn = nc
-	c.Exchange.conn, c.Out = c, make([]byte, 0, smallBuffer)
+	c.Conn = nc
+	c.conn, c.Out = c, make([]byte, 0, smallBuffer)
 	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
 		c.Client = a.AddrPort()
 		c.Client = netip.AddrPortFrom(c.Client.Addr().Unmap(), c.Client.Port())
@@ -154,7 +154,7 @@ const promptly = 100 * time.Millisecond
 func (c *conn) awaitBody(whole int) Verdict {
 	_ = c.SetReadDeadline(c.server.Now().Add(promptly))
 	for len(c.buf) < whole {
-		n, err := c.Conn.Read(c.buf[len(c.buf):cap(c.buf)])
+		n, err := c.Read(c.buf[len(c.buf):cap(c.buf)])
 		c.buf = c.buf[:len(c.buf)+n]
 		if err != nil {
 			return Standard
@@ -175,7 +175,7 @@ func (c *conn) fill() bool {
 	if waiting {
 		c.idle.Store(true)
 	}
-	n, err := c.Conn.Read(c.buf[len(c.buf):cap(c.buf)])
+	n, err := c.Read(c.buf[len(c.buf):cap(c.buf)])
 	if waiting && !c.idle.CompareAndSwap(true, false) {
 		n, err = c.lastLook(n)
 	}
@@ -188,7 +188,7 @@ func (c *conn) fill() bool {
 func (c *conn) lastLook(n int) (int, error) {
 	if n == 0 {
 		_ = c.SetReadDeadline(c.server.Now().Add(2 * time.Millisecond))
-		n, _ = c.Conn.Read(c.buf[len(c.buf):cap(c.buf)])
+		n, _ = c.Read(c.buf[len(c.buf):cap(c.buf)])
 	}
 	if n == 0 {
 		return 0, net.ErrClosed

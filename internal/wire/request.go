@@ -193,8 +193,9 @@ func (r *Request) add(name string, raw []byte) bool {
 		}
 	case 10:
 		if Is(name, "connection") {
-			r.Close = r.Close || Is(text(raw), "close")
-			return r.Close || Is(text(raw), "keep-alive")
+			closes := Is(text(raw), "close")
+			r.Close = r.Close || closes
+			return closes || Is(text(raw), "keep-alive")
 		}
 		if Is(name, "keep-alive") {
 			return false

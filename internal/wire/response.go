@@ -122,9 +122,6 @@ func (r *Response) add(name string, raw []byte) bool {
 	case Is(name, "date"):
 		r.Dated = true
 	}
-	if len(r.Headers) == maxHeaders {
-		return false
-	}
 	r.Headers = append(r.Headers, Header{name, text(raw)})
 	return true
 }

@@ -40,6 +40,7 @@ type Link struct {
 	watched
 	Response Response
 	Chunks   Chunks
+	Doubt    bool // more may come than was said: looked at before it is used again
 
 	up     *Upstream
 	raw    syscall.RawConn // nil: cannot be looked at
@@ -51,25 +52,23 @@ type Link struct {
 	looker func(fd uintptr) bool
 }
 
-// Get takes a connection that rests, or makes one. Careful is for requests that
+// Get takes a connection that rests, or makes one within connect. Careful is for requests that
 // cannot be repeated: the connection is looked at however fresh it is.
-func (u *Upstream) Get(ctx context.Context, careful bool) (*Link, error) {
+func (u *Upstream) Get(careful bool, connect time.Duration) (*Link, error) {
 	for now := u.Now(); ; {
 		l := u.pop()
 		if l == nil {
-			return u.dial(ctx)
+			return u.Fresh(connect)
 		}
 		rested := now.Sub(l.since)
-		if rested < idleTime && !((careful || rested > trusted) && l.closed()) {
+		doubtful := careful || l.Doubt || rested > trusted
+		if rested < idleTime && (!doubtful || !l.closed()) {
 			l.reused = true
 			return l, nil
 		}
 		l.Discard()
 	}
 }
-
-// Fresh makes a connection, whatever rests.
-func (u *Upstream) Fresh(ctx context.Context) (*Link, error) { return u.dial(ctx) }
 
 func (u *Upstream) pop() *Link {
 	u.mu.Lock()
@@ -83,7 +82,10 @@ func (u *Upstream) pop() *Link {
 	return l
 }
 
-func (u *Upstream) dial(ctx context.Context) (*Link, error) {
+// Fresh makes a connection within connect, whatever rests.
+func (u *Upstream) Fresh(connect time.Duration) (*Link, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), connect)
+	defer cancel()
 	nc, err := u.Dial(ctx)
 	if err != nil {
 		return nil, err

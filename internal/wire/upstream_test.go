@@ -59,7 +59,7 @@ func (o *origin) ask(t *testing.T, l *Link, server net.Conn, text string) {
 
 func (o *origin) link(t *testing.T, careful bool) *Link {
 	t.Helper()
-	l, err := o.Get(context.Background(), careful)
+	l, err := o.Get(careful, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}

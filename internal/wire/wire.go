@@ -13,7 +13,7 @@ type Header struct{ Name, Value string }
 
 // text views b as a string without copying. It is good for as long as b is not
 // written to: until the next request on the connection.
-func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) } //nolint:gosec // audited: see above
 
 // Is reports whether s is name in any case; name is in lower case.
 func Is(s, name string) bool {

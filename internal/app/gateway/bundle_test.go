@@ -36,6 +36,9 @@ type bundle struct {
 	db       *pgxpool.Pool
 	url      string
 	upstream *upstream
+	target   string // the upstream's address
+	policy   string // how it is called
+	cfg      gateway.Config
 	org, app uuid.UUID
 	version  uuid.UUID
 	product  uuid.UUID
@@ -89,23 +92,34 @@ func setup(t testing.TB) *bundle {
 	return setupWith(t, 30*time.Second) // never reached, however busy the machine is
 }
 
-// setupWith is setup with a timeout for the upstream.
-func setupWith(t testing.TB, timeout time.Duration) *bundle {
+// setupWith is setup with a timeout for the upstream, and with changes to what
+// is started.
+func setupWith(t testing.TB, timeout time.Duration, changes ...func(*bundle)) *bundle {
 	t.Helper()
-	url := pgtest.URL(t)
+	b := assemble(t, pgtest.URL(t), timeout, changes...)
+	b.start(b.cfg)
+	return b
+}
+
+// assemble is setupWith without starting anything.
+func assemble(t testing.TB, url string, timeout time.Duration, changes ...func(*bundle)) *bundle {
+	t.Helper()
 	db, err := pool.Open(context.Background(), url, pool.Staff, 4)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
 	b := &bundle{t: t, db: db, upstream: newUpstream(t), org: uuid.New(), app: uuid.New(), version: uuid.New(), product: uuid.New()}
-	b.fixtures()
-	cfg := gateway.Config{
+	b.target, b.policy = b.upstream.URL, "{}"
+	b.cfg = gateway.Config{
 		Listen: freePort(t), PrivateListen: freePort(t), ID: "test", DatabaseURL: url, DataDir: t.TempDir(), PortalURL: "http://portal.test", Pepper: pepper, IdentitySecret: secret,
 		UpstreamNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, UpstreamTimeout: timeout, SpoolSegmentSlots: 64, SpoolMaxSegments: 64, DrainTimeout: 30 * time.Second,
 	}
-	b.url = "http://" + cfg.Listen
-	b.start(cfg)
+	b.url = "http://" + b.cfg.Listen
+	for _, change := range changes {
+		change(b)
+	}
+	b.fixtures()
 	return b
 }
 
@@ -149,8 +163,8 @@ func (b *bundle) fixtures() {
 	upstreamID, apiID := uuid.New(), uuid.New()
 	b.exec(`INSERT INTO organizations (id, name, created_at) VALUES ($1, 'Acme', $2)`, b.org, now)
 	b.exec(`INSERT INTO applications (id, org_id, name, created_at) VALUES ($1, $2, 'Default', $3)`, b.app, b.org, now)
-	b.exec(`INSERT INTO upstreams (id, sign_identity, created_at) VALUES ($1, true, $2)`, upstreamID, now)
-	b.exec(`INSERT INTO upstream_targets (upstream_id, mode, position, url) VALUES ($1, 'live', 0, $2)`, upstreamID, b.upstream.URL)
+	b.exec(`INSERT INTO upstreams (id, sign_identity, policy, created_at) VALUES ($1, true, $2, $3)`, upstreamID, b.policy, now)
+	b.exec(`INSERT INTO upstream_targets (upstream_id, mode, position, url) VALUES ($1, 'live', 0, $2)`, upstreamID, b.target)
 	b.exec(`INSERT INTO apis (id, slug, name, visibility, created_at) VALUES ($1, 'shop', 'Shop', 'public', $2)`, apiID, now)
 	b.exec(`INSERT INTO api_versions (id, api_id, upstream_id, label, lifecycle, path_prefix, title, format, document, operation_count, published_at)
 		VALUES ($1, $2, $3, '1', 'published', '/shop', 'Shop', 'OpenAPI 3.1.0', '{}', 4, $4)`, b.version, apiID, upstreamID, now)

@@ -26,12 +26,15 @@ type Config struct {
 	TrustedProxies    []netip.Prefix `env:"TRUSTED_PROXIES" envDefault:""`  // whose X-Forwarded-For is believed
 	RedisURL          string         `env:"REDIS_URL"`                      // rate limits shared by gateways; empty: each counts alone
 	RedisMode         shared.Mode    `env:"REDIS_MODE" envDefault:"leased"` // exact or leased
+	RedisGateways     int64          `env:"REDIS_GATEWAYS" envDefault:"1"`  // until Redis has told
 	FailedKeys        int            `env:"FAILED_KEYS" envDefault:"60"`    // wrong keys per minute and address; 0: any number
 	UpstreamTimeout   time.Duration  `env:"UPSTREAM_TIMEOUT" envDefault:"60s"`
 	SpoolSegmentSlots int64          `env:"SPOOL_SEGMENT_SLOTS" envDefault:"65536"` // 256 bytes each
 	SpoolMaxSegments  int            `env:"SPOOL_MAX_SEGMENTS" envDefault:"256"`
 	SpoolFull         spool.Policy   `env:"SPOOL_FULL" envDefault:"refuse"` // refuse or serve calls that cannot be recorded
 	DrainTimeout      time.Duration  `env:"DRAIN_TIMEOUT" envDefault:"30s"`
+	TraceEndpoint     string         `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`   // a collector of traces, such as http://127.0.0.1:4318; empty: none
+	TraceShare        float64        `env:"TRACE_SHARE" envDefault:"0.01"` // of calls that are traced, 0 to 1
 	LogLevel          slog.Level     `env:"LOG_LEVEL" envDefault:"INFO"`
 	TestClock         bool           `env:"TEST_CLOCK"` // follow the movable clock; for tests, never with real money
 }
@@ -50,6 +53,8 @@ func (c Config) Validate() error {
 	need(c.RedisMode == "" || c.RedisMode == shared.Exact || c.RedisMode == shared.Leased, "REDIS_MODE must be exact or leased, not %q", c.RedisMode)
 	need(c.RedisURL == "" || strings.HasPrefix(c.RedisURL, "redis://") || strings.HasPrefix(c.RedisURL, "rediss://"), "REDIS_URL must be like redis://user:password@host:6379/0")
 	need(c.FailedKeys >= 0, "FAILED_KEYS must not be negative")
+	need(c.TraceShare >= 0 && c.TraceShare <= 1, "TRACE_SHARE must be between 0 and 1, not %g", c.TraceShare)
+	need(c.TraceEndpoint == "" || strings.HasPrefix(c.TraceEndpoint, "http"), "OTEL_EXPORTER_OTLP_ENDPOINT must be an http or https address")
 	need(c.ID != "", "GATEWAY_ID is missing: a name of its own for each gateway")
 	need(c.UpstreamTimeout > 0, "UPSTREAM_TIMEOUT must be more than 0, not %s", c.UpstreamTimeout)
 	need(c.DrainTimeout >= 0, "DRAIN_TIMEOUT must not be negative, as %s is", c.DrainTimeout)

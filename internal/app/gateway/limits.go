@@ -35,11 +35,12 @@ func (p *program) newLimiter() (proxy.Limiter, func(context.Context), error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("REDIS_URL: %w", err)
 	}
-	l := shared.New(shared.Options{Client: client, Local: counters, Mode: p.cfg.RedisMode, Gateway: p.cfg.ID})
+	l := shared.New(shared.Options{Client: client, Local: counters, Mode: p.cfg.RedisMode, Gateway: p.cfg.ID, Gateways: p.cfg.RedisGateways})
 	p.registry.MustRegister(l.Collectors()...)
 	p.shared = l
 	return l, func(ctx context.Context) {
 		defer func() { _ = client.Close() }()
+		go p.sweep(ctx, counters)
 		if err := l.Run(ctx, p.clock.Now); err != nil {
 			p.logger.Error("limits are not shared any more", "error", err)
 		}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,6 +16,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"tollgate/internal/app/serve"
@@ -52,6 +54,7 @@ type program struct {
 	proxy    *proxy.Gateway        // set before anything is served
 	registry *prometheus.Registry
 	watch    *wire.Watch
+	tracer   trace.Tracer // nil: calls are not traced
 	started  time.Time
 }
 
@@ -68,6 +71,17 @@ func Run(ctx context.Context, cfg Config, logger *slog.Logger, ready func()) err
 	}
 	defer p.pool.Close()
 	defer p.watch.Close()
+	if cfg.TraceEndpoint != "" {
+		var flush func(context.Context) error
+		if p.tracer, flush, err = telemetry.NewTracer(ctx, cfg.TraceEndpoint, cfg.TraceShare, "gateway", cfg.ID); err != nil {
+			return err
+		}
+		defer func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+			defer cancel()
+			_ = flush(ctx) // a collector that is gone must not hold up the end
+		}()
+	}
 	defer func() { _ = p.spool.Close() }()
 
 	public, err := serve.Listen(cfg.Listen, "GATEWAY_LISTEN")
@@ -105,8 +119,8 @@ func assemble(ctx context.Context, cfg Config, logger *slog.Logger) (*program, e
 		db.Close()
 		return nil, err
 	}
-	p.leases = &lease.Postgres{Pool: db, Gateway: holder, Process: uuid.New(), Now: p.clock.Now}
-	p.wallet = lease.New(p.leases, time.Second, p.clock.Real)
+	p.leases = &lease.Postgres{Pool: db, Gateway: holder, Process: uuid.New(), Now: p.clock.Real}
+	p.wallet = lease.New(p.leases, time.Second, p.clock.Steady)
 	p.shipper = metering.NewShipper(p.spool, db, cfg.ID, p.clock.Now, logger, p.registry)
 	p.views = snapshot.NewHolder(db, filepath.Join(cfg.DataDir, "view.gob"), logger, func(v *snapshot.View) {
 		if cfg.TestClock {
@@ -152,7 +166,7 @@ func (p *program) gateway(public, private net.Listener) *proxy.Gateway {
 		Timeout: p.cfg.UpstreamTimeout, Upstreams: outbound.Networks(p.cfg.UpstreamNetworks, own), TrustedProxies: p.cfg.TrustedProxies,
 	}, proxy.Parts{
 		Clock: p.clock, Views: p.views, Limiter: p.limiter, Failures: memory.NewFailures(p.cfg.FailedKeys), Wallet: p.wallet, Spool: p.spool,
-		Refusals: p.refusals, Logger: p.logger, Registry: p.registry, Watch: p.watch,
+		Refusals: p.refusals, Logger: p.logger, Registry: p.registry, Watch: p.watch, Tracer: p.tracer,
 	})
 }
 
@@ -195,6 +209,9 @@ func (p *program) keepUp(ctx context.Context) {
 			p.heartbeat(ctx)
 			p.settle(ctx)
 			p.wallet.Sweep(p.clock.Now())
+			if err := p.wallet.GiveBack(ctx); err != nil {
+				p.logger.Debug("ended quota leases not given back", "error", err)
+			}
 			p.proxy.Rest()
 			if v := p.views.View(); v != nil {
 				p.proxy.CloseEnded(v)
@@ -224,10 +241,13 @@ func (p *program) heartbeat(ctx context.Context) {
 	if v := p.views.View(); v != nil {
 		version = v.Version
 	}
-	_, err := p.pool.Exec(ctx, `
-		INSERT INTO gateways (id, address, view_version, spool_pending, seen_at, started_at) VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT (id) DO UPDATE SET address = $2, view_version = $3, spool_pending = $4, seen_at = $5, started_at = $6`,
-		p.cfg.ID, p.cfg.Listen, version, len(p.spool.Pending()), p.clock.Real(), p.started)
+	parts, err := json.Marshal(p.report(ctx))
+	if err == nil {
+		_, err = p.pool.Exec(ctx, `
+			INSERT INTO gateways (id, address, view_version, spool_pending, seen_at, started_at, parts) VALUES ($1, $2, $3, $4, $5, $6, $7)
+			ON CONFLICT (id) DO UPDATE SET address = $2, view_version = $3, spool_pending = $4, seen_at = $5, started_at = $6, parts = $7`,
+			p.cfg.ID, p.cfg.Listen, version, len(p.spool.Pending()), p.clock.Real(), p.started, parts)
+	}
 	if err != nil {
 		p.logger.Debug("heartbeat not stored", "error", err)
 	}
@@ -246,40 +266,6 @@ func (p *program) drain(ctx context.Context) error {
 		p.logger.Warn("not everything could be handed back", "error", err)
 	}
 	return nil
-}
-
-// parts are what an operator can ask about.
-func (p *program) parts() []telemetry.Part {
-	state := func(ok bool, otherwise telemetry.State, detail string) (telemetry.State, string) {
-		if ok {
-			return telemetry.Healthy, ""
-		}
-		return otherwise, detail
-	}
-	return []telemetry.Part{
-		{Name: "authentication", Check: func(context.Context) (telemetry.State, string) {
-			return state(p.views.View() != nil, telemetry.Down, "no view has been loaded yet")
-		}},
-		{Name: "routing", Check: func(context.Context) (telemetry.State, string) {
-			if p.views.View() == nil {
-				return telemetry.Down, "no view has been loaded yet"
-			}
-			return state(p.views.Err() == nil, telemetry.Degraded, "the last good view is served: the newest could not be loaded")
-		}},
-		{Name: "metering", Check: func(context.Context) (telemetry.State, string) {
-			if err := p.spool.Reserve(); err != nil {
-				return telemetry.Down, err.Error()
-			}
-			p.spool.Release()
-			alarm := p.spool.Alarm()
-			return state(alarm == "", telemetry.Degraded, alarm)
-		}},
-		{Name: "database", Check: func(ctx context.Context) (telemetry.State, string) {
-			ctx, cancel := context.WithTimeout(ctx, time.Second)
-			defer cancel()
-			return state(p.pool.Ping(ctx) == nil, telemetry.Degraded, "out of reach; calls go on from memory and usage stays on disk")
-		}},
-	}
 }
 
 // folderID names who holds quota leases: the data folder, in whose spool their

@@ -43,8 +43,8 @@ func child(dir string) {
 	wg.Wait()
 }
 
-func TestNothingAppendedIsLostWhenTheProcessIsKilled(t *testing.T) {
-	t.Parallel()
+// It runs before the parallel tests: between fork and exec a child holds their locks.
+func TestNothingAppendedIsLostWhenTheProcessIsKilled(t *testing.T) { //nolint:paralleltest // see above
 	dir := t.TempDir()
 	promised := map[uuid.UUID]bool{}
 	const kills = 20

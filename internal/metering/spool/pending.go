@@ -2,7 +2,6 @@ package spool
 
 import (
 	"errors"
-	"os"
 )
 
 // Wake receives once records were appended that Pending has not listed. Ask
@@ -71,15 +70,19 @@ func (s *Spool) Pending() []Pending {
 // outlives the process; with it, also a power cut.
 func (s *Spool) Sync() error {
 	var errs []error
-	for _, seg := range s.unsynced() {
-		if err := seg.file.Sync(); err != nil && !errors.Is(err, os.ErrClosed) { // closed: it was shipped meanwhile
-			errs = append(errs, err)
-		}
+	for _, u := range s.unsynced() {
+		errs = append(errs, u.sync(u.from, u.to))
 	}
 	return errors.Join(errs...)
 }
 
-func (s *Spool) unsynced() (out []*Segment) {
+// span is a run of finished slots.
+type span struct {
+	*Segment
+	from, to int64
+}
+
+func (s *Spool) unsynced() (out []span) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := s.sealed[:len(s.sealed):len(s.sealed)]
@@ -95,8 +98,8 @@ func (s *Spool) unsynced() (out []*Segment) {
 			end = f.handedOut()
 		}
 		if f.advance(end); f.synced < f.doneTo {
+			out = append(out, span{f.Segment, f.synced, f.doneTo})
 			f.synced = f.doneTo
-			out = append(out, f.Segment)
 		}
 	}
 	return out

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/google/uuid"
 	"golang.org/x/sys/unix"
@@ -20,11 +21,12 @@ const segmentMagic = "TOLLSEG1"
 // Segment is one file of slots. Its random id names it in the database, so that
 // a copied spool is recognized.
 type Segment struct {
-	ID    uuid.UUID
-	Slots int64
-	Path  string
-	file  *os.File
-	data  []byte // the mapped file while this process writes it; nil: read only
+	ID      uuid.UUID
+	Slots   int64
+	Path    string
+	file    *os.File
+	mapping sync.Mutex // held while data is synced or unmapped
+	data    []byte     // the mapped file while this process writes it; nil: read only
 }
 
 // create makes a segment, takes its disk space at once and maps it, so that a
@@ -108,6 +110,8 @@ func Open(path string) (*Segment, error) {
 
 // Close closes the file and leaves it.
 func (s *Segment) Close() error {
+	s.mapping.Lock()
+	defer s.mapping.Unlock()
 	var unmap error
 	if s.data != nil {
 		unmap = unix.Munmap(s.data)
@@ -118,6 +122,19 @@ func (s *Segment) Close() error {
 
 // Remove deletes the segment: everything in it has been shipped.
 func (s *Segment) Remove() error { return errors.Join(s.Close(), os.Remove(s.Path)) }
+
+// sync brings the slots [from, to) to the disk, and no page beyond: a page that
+// is clean costs the next record written to it several microseconds.
+func (s *Segment) sync(from, to int64) error {
+	s.mapping.Lock()
+	defer s.mapping.Unlock()
+	if s.data == nil {
+		return nil // it was shipped meanwhile
+	}
+	page := int64(os.Getpagesize())
+	start := (headerSize + from*SlotSize) / page * page
+	return unix.Msync(s.data[start:headerSize+to*SlotSize], unix.MS_SYNC)
+}
 
 func (s *Segment) slot(n int64) []byte {
 	off := headerSize + n*SlotSize

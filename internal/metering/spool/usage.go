@@ -36,7 +36,7 @@ func (s *Spool) Alarm() string {
 	if err := unix.Statfs(s.cfg.Dir, &fs); err != nil {
 		return "the usage spool's folder cannot be looked at: " + err.Error()
 	}
-	free, segment := int64(fs.Bavail)*fs.Bsize, headerSize+s.cfg.SegmentSlots*SlotSize //nolint:unconvert // its type differs between machines
+	free, segment := int64(fs.Bavail)*fs.Bsize, headerSize+s.cfg.SegmentSlots*SlotSize
 	if used+free < limit && free < 4*segment {
 		return fmt.Sprintf("the disk under the usage spool has only %d MiB left: make room", free>>20)
 	}

@@ -68,7 +68,7 @@ func TestWhatADeadGatewayDidNotSpendComesBack(t *testing.T) {
 	t.Parallel()
 	p, a := pgtest.StaffPool(t), account()
 	dead := store(p, "g")
-	g, err := dead.Take(context.Background(), a, 100)
+	g, err := dead.Take(context.Background(), a, 100, 0)
 	if err != nil || g.Calls == 0 {
 		t.Fatal(g, err)
 	}
@@ -90,7 +90,9 @@ func TestWhatADeadGatewayDidNotSpendComesBack(t *testing.T) {
 
 type down struct{}
 
-func (down) Take(context.Context, lease.Account, int64) (lease.Grant, error) {
+func (down) GiveBack(context.Context, []lease.Ended) ([]int64, error) { return nil, errors.New("down") }
+
+func (down) Take(context.Context, lease.Account, int64, int64) (lease.Grant, error) {
 	return lease.Grant{}, errors.New("down")
 }
 
@@ -108,7 +110,9 @@ type counting struct {
 	fail        bool
 }
 
-func (c *counting) Take(context.Context, lease.Account, int64) (lease.Grant, error) {
+func (c *counting) GiveBack(context.Context, []lease.Ended) ([]int64, error) { return nil, nil }
+
+func (c *counting) Take(context.Context, lease.Account, int64, int64) (lease.Grant, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asked++
@@ -160,12 +164,12 @@ type slow struct {
 	heard atomic.Bool
 }
 
-func (s *slow) Take(ctx context.Context, a lease.Account, total int64) (lease.Grant, error) {
+func (s *slow) Take(ctx context.Context, a lease.Account, total, want int64) (lease.Grant, error) {
 	if s.heard.Swap(true) {
 		<-ctx.Done()
 		return lease.Grant{}, ctx.Err()
 	}
-	return s.counting.Take(ctx, a, total)
+	return s.counting.Take(ctx, a, total, want)
 }
 
 func TestASoftQuotaThatIsUsedUpDoesNotWait(t *testing.T) {

@@ -1,3 +1,4 @@
+// Package memory keeps what limits have counted in the gateway's own memory.
 package memory
 
 import (

@@ -1,0 +1,308 @@
+package gateway_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"tollgate/internal/keys/token"
+)
+
+// addKey makes a key with more columns than usual.
+func (b *bundle) addKey(app uuid.UUID, mode token.Mode, columns, values string) (key string, id uuid.UUID) {
+	b.t.Helper()
+	key, id = token.Mint(mode), uuid.New()
+	hash := token.Sum([]byte(pepper), key)
+	b.exec(fmt.Sprintf(`INSERT INTO keys (id, org_id, application_id, name, mode, display, hash, created_at, %s) VALUES ($1, $2, $3, 'k', $4, 'd', $5, $6, %s)`, columns, values),
+		id, b.org, app, mode, hash[:], time.Now())
+	return key, id
+}
+
+// plainly is a refusal without what differs from call to call.
+func plainly(r result) string {
+	return regexp.MustCompile(`"request_id":"[^"]*"`).ReplaceAllString(fmt.Sprint(r.status, r.header.Get("WWW-Authenticate"), r.header.Get("Retry-After"), r.body), "")
+}
+
+func TestOfAKeyThatIsNotGoodNothingMoreIsTold(t *testing.T) {
+	t.Parallel()
+	up := newCapture(t)
+	b := setupWith(t, 30*time.Second, behind(up))
+	key := b.goodKey()
+	revoked, _ := b.addKey(b.app, token.Live, "revoked_at", "now()")
+	expired, _ := b.addKey(b.app, token.Live, "expires_at", "now() - interval '1 second'")
+	unknown := plainly(b.call("GET", "/shop/things", token.Mint(token.Live)))
+	for name, k := range map[string]string{"revoked": revoked, "expired": expired, "of test mode": token.Mint(token.Test)} {
+		if got := plainly(b.call("GET", "/shop/things", k)); got != unknown {
+			t.Errorf("%s: %s, and an unknown one: %s", name, got, unknown)
+		}
+	}
+	for i := range len(key) {
+		flipped := []byte(key)
+		flipped[i] = "Ab"[b2i(flipped[i] == 'A')]
+		if got := b.call("GET", "/shop/things", string(flipped)); got.code != "malformed-key" {
+			t.Fatalf("character %d changed: %d %s", i, got.status, got.code)
+		}
+	}
+	for name, headers := range map[string][]string{
+		"two keys of two headers":    {"X-API-Key", token.Mint(token.Live)},
+		"two keys of one header":     {"Authorization", "Bearer " + token.Mint(token.Live)},
+		"a good and a malformed one": {"X-API-Key", "hello"},
+	} {
+		if got := b.call("GET", "/shop/things", key, headers...); got.status != 400 || got.code != "ambiguous-key" {
+			t.Errorf("%s: %d %s", name, got.status, got.code)
+		}
+	}
+	if got := b.call("GET", "/shop/things?api_key="+key, ""); got.code != "missing-key" {
+		t.Errorf("a key in the query: %d %s", got.status, got.code)
+	}
+	if n := len(up.calls()); n != 0 {
+		t.Errorf("%d calls reached the upstream", n)
+	}
+	if got := b.call("GET", "/shop/things", key, "X-API-Key", key); got.status != 200 {
+		t.Errorf("the same key twice: %d %s", got.status, got.code)
+	}
+	b.audit(up)
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func TestFailedKeysAreBoundedByAddress(t *testing.T) {
+	t.Parallel()
+	up := newCapture(t)
+	b := setupWith(t, 30*time.Second, behind(up), func(b *bundle) {
+		b.cfg.FailedKeys = 100
+		b.cfg.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	})
+	key := b.goodKey()
+	from := func(ip, key string) result { return b.call("GET", "/shop/things", key, "X-Forwarded-For", ip) }
+	for range 100 {
+		if got := from("203.0.113.1", token.Mint(token.Live)); got.status != 401 {
+			t.Fatalf("%d %s", got.status, got.code)
+		}
+	}
+	got := from("203.0.113.1", token.Mint(token.Live))
+	if wait, _ := strconv.Atoi(got.header.Get("Retry-After")); got.status != 429 || got.code != "too-many-failed-keys" || wait < 1 || wait > 60 {
+		t.Errorf("%d %s, Retry-After %q", got.status, got.code, got.header.Get("Retry-After"))
+	}
+	if got := from("203.0.113.1", ""); got.code != "missing-key" {
+		t.Errorf("without a key: %s", got.code)
+	}
+	if got := from("203.0.113.2", key); got.status != 200 {
+		t.Errorf("a good key from another address: %d %s", got.status, got.code)
+	}
+	// whoever is not behind the trusted proxy cannot speak for another
+	if got := from("203.0.113.1, 203.0.113.3", key); got.status != 200 {
+		t.Errorf("an address to the left of an untrusted one counts: %d %s", got.status, got.code)
+	}
+	if got := from("203.0.113.3, 203.0.113.1", key); got.code != "too-many-failed-keys" {
+		t.Errorf("the address that the proxy saw does not count: %d %s", got.status, got.code)
+	}
+}
+
+func TestAKeyIsUsedFromItsNetworksAlone(t *testing.T) {
+	t.Parallel()
+	up := newCapture(t)
+	b := setupWith(t, 30*time.Second, behind(up))
+	b.goodKey()
+	away, _ := b.addKey(b.app, token.Live, "networks", "'{203.0.113.0/24}'")
+	home, _ := b.addKey(b.app, token.Live, "networks", "'{203.0.113.0/24,127.0.0.0/8}'")
+	b.eventually("the keys are known", func() bool { return b.call("GET", "/shop/things", home).status == 200 })
+	for name, h := range map[string][]string{
+		"plain": nil, "a claim": {"X-Forwarded-For", "203.0.113.9"}, "two claims": {"X-Forwarded-For", "203.0.113.9", "X-Forwarded-For", "203.0.113.9"},
+		"another claim": {"X-Real-IP", "203.0.113.9"}, "a standard claim": {"Forwarded", "for=203.0.113.9"}, "with net/http": {"X-Forwarded-For", "203.0.113.9", "TE", "trailers"},
+	} {
+		if got := b.call("GET", "/shop/things", away, h...); got.status != 403 || got.code != "address-not-allowed" {
+			t.Errorf("%s: %d %s", name, got.status, got.code)
+		}
+	}
+	b.audit(up)
+}
+
+func TestBehindATrustedProxyTheLastUntrustedAddressCounts(t *testing.T) {
+	t.Parallel()
+	up := newCapture(t)
+	b := setupWith(t, 30*time.Second, behind(up), func(b *bundle) {
+		b.cfg.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8")}
+	})
+	key := b.goodKey()
+	for claim, want := range map[string]string{
+		"": "127.0.0.1", "203.0.113.9": "203.0.113.9", "1.2.3.4, 203.0.113.9": "203.0.113.9", "203.0.113.9, 10.1.1.1": "203.0.113.9",
+		"1.2.3.4, nonsense": "127.0.0.1", "nonsense, 203.0.113.9": "203.0.113.9", "::ffff:203.0.113.9": "203.0.113.9", "2001:db8::1": "2001:db8::1", "203.0.113.9:80": "127.0.0.1",
+	} {
+		for _, te := range []string{"", "trailers"} { // with TE: through net/http
+			header := []string{"X-Forwarded-For", claim, "TE", te}
+			if te == "" {
+				header = header[:2]
+			}
+			if got := b.call("GET", "/shop/things", key, header...); got.status != 200 {
+				t.Fatalf("%+v", got)
+			}
+			calls := up.calls()
+			if got := calls[len(calls)-1].values("x-forwarded-for"); len(got) != 1 || got[0] != want {
+				t.Errorf("%q became %q, want %s", claim, got, want)
+			}
+		}
+	}
+}
+
+func TestAKeyCallsWhatItsScopesSay(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.goodKey()
+	one, _ := b.addKey(b.app, token.Live, "scopes", "'{shop/op0}'")
+	other, _ := b.addKey(b.app, token.Live, "scopes", "'{elsewhere}'")
+	all, _ := b.addKey(b.app, token.Live, "scopes", "'{shop}'")
+	b.eventually("the keys are known", func() bool { return b.call("GET", "/shop/things", all).status == 200 })
+	for _, c := range []struct {
+		key, method, path string
+		status            int
+	}{
+		{one, "GET", "/shop/things", 200}, {one, "POST", "/shop/things", 403}, {one, "GET", "/shop/things/1", 403}, {one, "GET", "/shop/%74hings", 200}, {one, "HEAD", "/shop/things", 200},
+		{other, "GET", "/shop/things", 403}, {all, "POST", "/shop/things", 200},
+	} {
+		if got := b.call(c.method, c.path, c.key); got.status != c.status || (c.status == 403 && got.code != "operation-not-allowed") {
+			t.Errorf("%s %s: %d %s, want %d", c.method, c.path, got.status, got.code, c.status)
+		}
+	}
+}
+
+// A key that is replaced works on, with the new one, until its time; then it stops.
+func TestRotationOverlapsWithoutARefusal(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	old := b.goodKey()
+	var refused atomic.Int64
+	var key atomic.Pointer[string]
+	key.Store(&old)
+	const calls, workers = 5_000, 4 // each with both keys
+	var wg sync.WaitGroup
+	var made atomic.Int64
+	for range workers {
+		wg.Go(func() {
+			for made.Add(1) <= calls {
+				for _, k := range []string{old, *key.Load()} {
+					if got := b.call("GET", "/shop/things", k); got.status != 200 {
+						refused.Add(1)
+					}
+				}
+			}
+		})
+	}
+	b.exec(`UPDATE keys SET replaced = true, expires_at = $1`, time.Now().Add(time.Hour))
+	next := b.key(b.app, token.Live)
+	key.Store(&next)
+	wg.Wait()
+	if n := refused.Load(); n > 0 {
+		t.Errorf("%d of %d calls were refused", n, 2*calls)
+	}
+	// at its time, to the second, by the business clock
+	ends := time.Now().Add(2 * time.Second)
+	b.exec(`UPDATE keys SET expires_at = $1 WHERE replaced`, ends)
+	var last result
+	b.eventually("the old key stops", func() bool { last = b.call("GET", "/shop/things", old); return last.status == 401 })
+	if at := time.Now(); at.Before(ends) || last.code != "invalid-key" {
+		t.Errorf("it stopped %s before its time, with %s", ends.Sub(at), last.code)
+	}
+	if got := b.call("GET", "/shop/things", next); got.status != 200 {
+		t.Errorf("the new key: %d %s", got.status, got.code)
+	}
+}
+
+func TestCallsWithoutAKeyAreLimitedByAddressAndMetered(t *testing.T) {
+	t.Parallel()
+	up := newCapture(t)
+	b := setupWith(t, 30*time.Second, behind(up), func(b *bundle) {
+		b.cfg.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	})
+	plan, terms := uuid.New(), uuid.New()
+	b.exec(`INSERT INTO plans (id, product_id, slug, name, sale, position, created_at) VALUES ($1, $2, 'open', 'Open', 'anonymous', 0, $3)`, plan, b.product, time.Now())
+	b.exec(`INSERT INTO plan_versions VALUES ($1, $2, 1, 'usd', 0, $3)`, terms, plan, time.Now())
+	b.exec(`INSERT INTO plan_limits (plan_version_id, position, kind, calls, window_seconds, hard, scope) VALUES ($1, 0, 'rate', 3, 3600, true, 'ip')`, terms)
+	from := func(ip string, h ...string) result {
+		return b.call("GET", "/shop/things", "", append(h, "X-Forwarded-For", ip)...)
+	}
+	b.eventually("calls without a key are let in", func() bool { return from("203.0.113.99").status == 200 })
+	for _, ip := range []string{"203.0.113.1", "203.0.113.2"} {
+		for left := 2; left >= 0; left-- {
+			if got := from(ip); got.status != 200 || got.header.Get("X-RateLimit-Remaining") != strconv.Itoa(left) {
+				t.Errorf("%s: %d, %s left, want %d", ip, got.status, got.header.Get("X-RateLimit-Remaining"), left)
+			}
+		}
+		if got := from(ip); got.status != 429 || got.header.Get("Retry-After") == "" {
+			t.Errorf("%s: %d %s", ip, got.status, got.code)
+		}
+	}
+	if got := from("203.0.113.3", "Authorization", "Bearer "+token.Mint(token.Live)); got.code != "invalid-key" {
+		t.Errorf("an unknown key is not passed over: %d %s", got.status, got.code)
+	}
+	for _, r := range up.calls() {
+		if len(r.values("tollgate-identity")) > 0 {
+			t.Errorf("a call without a key has an identity: %q", r.lines)
+		}
+	}
+	want := len(up.calls())
+	b.stop()
+	var rows, owned int
+	if err := b.db.QueryRow(context.Background(), `SELECT count(*), count(*) FILTER (WHERE org_id::text NOT LIKE '00000000%') FROM usage_events`).Scan(&rows, &owned); err != nil || rows != want || owned != 0 {
+		t.Errorf("%d calls metered, %d of them somebody's, want %d and 0: %v", rows, owned, want, err)
+	}
+}
+
+func TestNoPathReachesAnotherAPI(t *testing.T) {
+	t.Parallel()
+	up := newCapture(t)
+	b := setupWith(t, 30*time.Second, behind(up), called(once))
+	key := b.goodKey()
+	for _, path := range []string{
+		"/shop/../admin", "/shop/./things", "/shop/%2e%2e/admin", "/shop/%2E%2e/admin", "/shop/.%2e/admin", "/shop%2fthings", "/shop%2Fthings", "/shop/things%5c..%5cadmin", "/shop/things%00",
+		"/shop/things;x/..;/admin", "/shop/things;jsessionid=1", "/shop/things%3bx", "//shop/things", "//admin", "/shop//things", `/shop\things`, `/shop/..\admin`, "/shop/things/", "/SHOP/things", "/shopping", "/shop/things%0d%0aX:1",
+		"/shop/things%0a", "/shop/things/%", "/shop/things/%zz", "/shop/things/%2", "/%73hop/../shop/things", "/shop/things/..", "/shop/things/.", "/shop/things/%252e%252e/x", "/shop/\x7f", "/shop/%7f", "/metrics", "/-/metrics", "/debug/pprof/", "/admin",
+	} {
+		for server, request := range map[string]string{
+			"plain":    "GET " + path + " HTTP/1.1\r\nHost: x\r\nX-API-Key: " + key + "\r\nConnection: close\r\n\r\n",
+			"standard": "GET " + path + " HTTP/1.1\r\nHost: x\r\nX-API-Key: " + key + "\r\nConnection: close\r\nTE: trailers\r\n\r\n",
+			"absolute": "GET http://x" + path + " HTTP/1.1\r\nHost: x\r\nX-API-Key: " + key + "\r\nConnection: close\r\n\r\n",
+		} {
+			if got := b.speaks(request); len(got) != 1 || (got[0].status != 400 && got[0].status != 404) {
+				t.Errorf("%s, %s: %v", server, path, statuses(got))
+			}
+		}
+	}
+	if calls := up.calls(); len(calls) > 0 {
+		t.Errorf("the upstream saw %v", calls)
+	}
+	// what is decided on is what is forwarded
+	for path, want := range map[string]string{
+		"/shop/%74hings": "/things", "/%73hop/things": "/things", "/shop/things/%41": "/things/A", "/shop/things/%e4%b8%96": "/things/%E4%B8%96", "/shop/things/a%3Fb": "/things/a%3Fb", "/shop/things/a%23b": "/things/a%23b",
+		"/shop/things/%2541": "/things/%2541", "/shop/things/a%20b": "/things/a%20b", "/shop/things/...": "/things/...", "/shop/things/.a": "/things/.a",
+	} {
+		for _, te := range []string{"", "TE: trailers\r\n"} {
+			got := b.speaks("GET " + path + " HTTP/1.1\r\nHost: x\r\n" + te + "X-API-Key: " + key + "\r\nConnection: close\r\n\r\n")
+			calls := up.calls()
+			if len(got) != 1 || got[0].status != 200 || len(calls) == 0 || calls[len(calls)-1].path() != want {
+				t.Errorf("%s became %v, want %s", path, calls[max(0, len(calls)-1):], want)
+			}
+		}
+	}
+	for _, q := range []string{"a=1;b=2", "a=%zz", "a=%", "a=%2"} {
+		for _, te := range []string{"", "TE: trailers\r\n"} {
+			if got := b.speaks("GET /shop/things?" + q + " HTTP/1.1\r\nHost: x\r\n" + te + "X-API-Key: " + key + "\r\nConnection: close\r\n\r\n"); len(got) != 1 || got[0].status != 400 {
+				t.Errorf("%s: %v", q, statuses(got))
+			}
+		}
+	}
+	b.audit(up)
+}

@@ -1,0 +1,5 @@
+//go:build constant
+
+package proxy
+
+const constant = true
