@@ -240,7 +240,7 @@ func (b *bundle) speaksTo(addr, raw string) (answers []answer) {
 		a, err := readAnswer(r, "GET")
 		if err != nil {
 			var ne net.Error
-		if errors.As(err, &ne) && ne.Timeout() {
+			if errors.As(err, &ne) && ne.Timeout() {
 				b.t.Errorf("the connection stays open after %q", raw[:min(len(raw), 200)])
 			}
 			return answers
