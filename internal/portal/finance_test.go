@@ -15,6 +15,7 @@ import (
 	"tollgate/internal/jobs"
 	"tollgate/internal/metering/spool"
 	"tollgate/internal/stripesim/simtest"
+	"tollgate/internal/upstream"
 )
 
 func values(form []string) url.Values {
@@ -161,9 +162,15 @@ func TestOperatorsSeeTheSystem(t *testing.T) {
 	t.Parallel()
 	w, _, _ := billed(t)
 	w.exec(`INSERT INTO gateways (id, address, view_version, spool_pending, seen_at, started_at) VALUES ('gateway-1', ':1', 1, 0, $1, $1), ('gateway-2', ':2', 1, 0, $2, $2)`, w.clock.Real(), w.clock.Real().Add(-time.Hour))
+	w.exec(`UPDATE gateways SET parts = $1 WHERE id = 'gateway-1'`, []map[string]any{
+		{"name": "spool", "state": "healthy", "detail": "nearly empty"},
+		{"name": "upstream weather", "state": "degraded", "targets": []upstream.Status{{URL: "http://a.internal", Weight: 1, State: upstream.Healthy}, {URL: "http://b.internal", Weight: 2, State: upstream.Open, Calls: 20, Failures: 12, For: 4 * time.Second, FirstByte: 38 * time.Millisecond}}},
+	})
+	w.exec(`UPDATE gateways SET parts = '{"of": "another time"}' WHERE id = 'gateway-2'`)
 	operator := w.browser()
 	operator.post("/login", "email", "operator@provider.example", "password", password).expect(http.StatusSeeOther, "/ops")
-	operator.get("/ops").expect(http.StatusOK, "", "All parts of this portal are working", "gateway-1", "Silent for 1 hour", "billing.collect", "Last shipment")
+	operator.get("/ops").expect(http.StatusOK, "", "All parts of this portal are working", "gateway-1", "Silent for 1 hour", "billing.collect", "Last shipment",
+		"http://b.internal", "Breaker open", "12 of 20 calls failed, first byte after 38 ms, for 4 seconds more", "nearly empty")
 }
 
 func TestWebhooksAreBelievedBySignatureAlone(t *testing.T) {

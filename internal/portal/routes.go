@@ -128,6 +128,7 @@ func (s Screens) studioRoutes() []Route {
 		get("/studio/products/:id", p.ManageCatalog, s.Studio.Product),
 		get("/studio/products/:id/plans/new", p.ManageCatalog, s.Studio.NewPlan),
 		post("/studio/products/:id/plans/new", p.ManageCatalog, s.Studio.CreatePlan),
+		get("/studio/products/:id/plans/:plan", p.ManageCatalog, s.Studio.Plan),
 		get("/studio/customers", p.ManageCatalog, s.Studio.Customers),
 		get("/studio/customers/:id", p.ManageCatalog, s.Studio.Customer),
 		post("/studio/customers/:id/overrides", p.OverrideLimits, s.Studio.Override),

@@ -32,7 +32,6 @@ type Upstream struct {
 const (
 	maxIdle  = 256
 	idleTime = 60 * time.Second
-	trusted  = time.Second // a connection that rested longer is looked at before use
 )
 
 // Link is one connection to an upstream.
@@ -40,7 +39,6 @@ type Link struct {
 	watched
 	Response Response
 	Chunks   Chunks
-	Doubt    bool // more may come than was said: looked at before it is used again
 
 	up     *Upstream
 	raw    syscall.RawConn // nil: cannot be looked at
@@ -54,15 +52,14 @@ type Link struct {
 
 // Get takes a connection that rests, or makes one within connect. Careful is for requests that
 // cannot be repeated: the connection is looked at however fresh it is.
-func (u *Upstream) Get(careful bool, connect time.Duration) (*Link, error) {
+func (u *Upstream) Get(connect time.Duration) (*Link, error) {
 	for now := u.Now(); ; {
 		l := u.pop()
 		if l == nil {
 			return u.Fresh(connect)
 		}
 		rested := now.Sub(l.since)
-		doubtful := careful || l.Doubt || rested > trusted
-		if rested < idleTime && (!doubtful || !l.closed()) {
+		if now.Sub(l.since) < idleTime && !l.closed() {
 			l.reused = true
 			return l, nil
 		}

@@ -20,7 +20,7 @@ func studioFixtures() []fixture {
 		{name: "product-form-empty", path: "/studio/products", page: with(ProductForm, ProductFormProps{})},
 		{name: "product", path: "/studio/products/1", page: with(Product, ProductProps{
 			Name: "Weather", Description: "All weather operations.", APIs: []component.LinkProps{{Label: "Weather v2", URL: "/apis/weather"}}, PricingURL: "/pricing/weather", NewPlanURL: "/studio/products/1/plans/new",
-			Plans: []StudioPlan{{Name: "Pro", Slug: "pro", Sale: "Self-serve", Audience: "everybody", State: badge("On sale", component.OK), EditURL: "/studio/products/1/plans/new?from=pro", Versions: []PlanVersionRow{
+			Plans: []StudioPlan{{URL: "/studio/products/1/plans/2", Name: "Pro", Slug: "pro", Sale: "Self-serve", Audience: "everybody", State: badge("On sale", component.OK), EditURL: "/studio/products/1/plans/new?from=pro", Versions: []PlanVersionRow{
 				{Version: "v2", State: badge("Current", component.OK), Price: "$29 a month, then $0.40 per 1,000", Limits: "50 a second, 100,000 a month", Subscribers: "388", Since: ago("1 Oct")},
 				{Version: "v1", State: badge("Kept", ""), Price: "$25 a month, then $0.45 per 1,000", Limits: "50 a second, 100,000 a month", Subscribers: "24", Since: ago("1 Mar")},
 			}}},
@@ -28,6 +28,8 @@ func studioFixtures() []fixture {
 		{name: "product-empty", path: "/studio/products/1", page: with(Product, ProductProps{Name: "Weather", PricingURL: "/pricing/weather", NewPlanURL: "/studio/products/1/plans/new"})},
 		{name: "plan-form", path: "/studio/products", page: with(PlanForm, PlanFormProps{Product: "Weather", ProductURL: "/studio/products/1", Fields: planFieldsFixture()})},
 		{name: "plan-form-empty", path: "/studio/products", page: with(PlanForm, PlanFormProps{Product: "Weather", ProductURL: "/studio/products/1"})},
+		{name: "plan", path: "/studio/products/1/plans/2", page: with(Plan, PlanProps{Product: "Weather", ProductURL: "/studio/products/1", Name: "Pro", Price: "$29 a month", Limits: []string{"50 calls a second with each key", "100,000 calls a calendar month"}, Suggested: suggestionFixture()})},
+		{name: "plan-empty", path: "/studio/products/1/plans/2", page: with(Plan, PlanProps{Product: "Weather", ProductURL: "/studio/products/1", Name: "Open", Price: "Free", Suggested: SuggestionProps{How: "No live call has been forwarded in the last 30 days, so past traffic suggests nothing yet."}})},
 		{name: "upstream", path: "/studio", page: with(Upstream, upstreamFixture())},
 		{name: "upstream-empty", path: "/studio", page: with(Upstream, UpstreamProps{API: "Weather", Version: "v2"})},
 		{name: "customers", path: "/studio/customers", page: with(Customers, CustomersProps{Customers: []CustomerRow{{Name: "Fjord Analytics AS", URL: "/studio/customers/1", Zone: "Europe/Oslo", Since: ago("2 years ago")}}, More: "Shown are 100 of 412: search for a name."})},

@@ -52,7 +52,11 @@ func (c *Console) Dashboard(r *request.Request) error {
 	if err != nil {
 		return err
 	}
-	props := page.DashboardProps{Stats: dashboardStats(next, last), Needs: append(needs(org, next, open, last, now), answered(asked, now)...), Calls: callRows(last.calls, now), LogsURL: "/console/logs"}
+	quotas, err := c.quotas(r, next)
+	if err != nil {
+		return err
+	}
+	props := page.DashboardProps{Stats: dashboardStats(next, quotas, last), Needs: append(needs(org, next, quotas, open, last, now), answered(asked, now)...), Calls: callRows(last.calls, now), LogsURL: "/console/logs"}
 	if len(last.calls) == 0 {
 		if props.Steps, err = c.steps(r); err != nil {
 			return err
@@ -111,9 +115,9 @@ func (c *Console) recent(r *request.Request, now time.Time) (out recent, err err
 	return out, err
 }
 
-func dashboardStats(next []billing.Forecast, last recent) []component.StatProps {
+func dashboardStats(next []billing.Forecast, quotas []quotaUse, last recent) []component.StatProps {
 	stats := []component.StatProps{{Label: "Next invoice, so far", Value: sums(next), URL: "/console/billing"}}
-	for _, q := range quotas(next) {
+	for _, q := range quotaRows(quotas) {
 		stats = append(stats, component.StatProps{Label: "Quota, " + q.Label, Value: format.Count(int64(q.Percent)) + " %", Note: q.Text, URL: "/console/usage",
 			Meter: &component.MeterProps{Label: "Quota used", Percent: q.Percent, Tone: q.Tone}})
 	}
@@ -141,7 +145,7 @@ func sums(next []billing.Forecast) string {
 	return strings.Join(texts, " + ")
 }
 
-func needs(org accounts.Organization, next []billing.Forecast, open []invoices.Listed, last recent, now time.Time) (out []page.Need) {
+func needs(org accounts.Organization, next []billing.Forecast, quotas []quotaUse, open []invoices.Listed, last recent, now time.Time) (out []page.Need) {
 	card := component.LinkButtonProps{Label: "Update card", URL: "/console/billing"}
 	for _, i := range open {
 		if i.Failure != "" {
@@ -156,10 +160,8 @@ func needs(org accounts.Organization, next []billing.Forecast, open []invoices.L
 	if warning := cardWarning(org, next, now); warning != "" {
 		out = append(out, page.Need{Title: "Your card expires", Detail: warning, Tone: component.Warn, Action: card})
 	}
-	for _, q := range quotas(next) {
-		if q.Percent >= 80 {
-			out = append(out, page.Need{Title: format.Count(int64(q.Percent)) + " % of the quota of " + q.Label + " is used", Detail: q.Text + ".", Tone: component.Warn, Action: component.LinkButtonProps{Label: "See usage", URL: "/console/usage"}})
-		}
+	for _, n := range notices(quotas) {
+		out = append(out, page.Need{Title: n.Message, Detail: n.Detail, Tone: n.Tone, Action: component.LinkButtonProps{Label: "See usage", URL: "/console/usage"}})
 	}
 	for _, f := range last.refused {
 		t := problem.TypeOf(f.Code)

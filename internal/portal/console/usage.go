@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"tollgate/internal/billing"
 	"tollgate/internal/metering"
 	"tollgate/internal/portal/format"
 	"tollgate/internal/portal/paging"
@@ -35,12 +34,16 @@ func (c *Console) Usage(r *request.Request) error {
 	if err != nil {
 		return err
 	}
+	quotas, err := c.quotas(r, next)
+	if err != nil {
+		return err
+	}
 	props := page.UsageProps{
-		Stats: usageStats(u), Quotas: quotas(next), CSVURL: paging.With("/console/usage.csv", f.query("step", string(f.step))),
+		Stats: usageStats(u), Quotas: quotaRows(quotas), Notices: notices(quotas), CSVURL: paging.With("/console/usage.csv", f.query("step", string(f.step))),
 		ByAPI: f.shares(u.byAPI, "api"), ByKey: f.shares(u.byKey, "key"), ByStatus: f.shares(classes(u.byState), "status"),
 	}
 	if len(u.series) > 0 {
-		props.Chart = f.chart(u.series, next)
+		props.Chart = f.chart(u.series, quotas)
 	} else if props.Start, err = c.start(r); err != nil {
 		return err
 	}
@@ -98,7 +101,7 @@ func percent(part, whole int64) string {
 }
 
 // chart draws one bar per step, empty ones too; each links to its calls.
-func (f filters) chart(series []metering.Bucket, next []billing.Forecast) component.ChartProps {
+func (f filters) chart(series []metering.Bucket, quotas []quotaUse) component.ChartProps {
 	at := map[int64]metering.Bucket{}
 	p := component.ChartProps{ID: "calls", Title: "Calls by day", BadLabel: "Errors", Head: []string{"Day", "Calls", "Errors", "Billable"}}
 	width, label := 24*time.Hour, "2 Jan"
@@ -109,7 +112,7 @@ func (f filters) chart(series []metering.Bucket, next []billing.Forecast) compon
 		at[b.At.Unix()] = b
 		p.Max = max(p.Max, b.Calls)
 	}
-	p.Limit, p.LimitLabel = evenShare(next, width)
+	p.Limit, p.LimitLabel = evenShare(quotas, width)
 	p.Max = max(p.Max, p.Limit)
 	p.Description = "Calls from " + format.Date(f.from) + " to " + format.Date(f.to.AddDate(0, 0, -1)) + " (UTC), failed ones apart."
 	p.TopLabel, p.MidLabel = format.Count(p.Max), format.Count(p.Max/2)
@@ -137,20 +140,12 @@ func (f filters) bar(at time.Time) string {
 
 // evenShare is what one step may use of the quota so that it lasts the period;
 // drawn only where one quota is meant.
-func evenShare(next []billing.Forecast, step time.Duration) (int64, string) {
-	var limit int64
-	for _, n := range next {
-		for _, l := range n.Terms.Limits {
-			if !l.Quota {
-				continue
-			}
-			if limit != 0 {
-				return 0, ""
-			}
-			steps := int64(n.Subscription.PeriodEnd.Sub(*n.Subscription.PeriodStart) / step)
-			limit = l.Calls / max(steps, 1)
-		}
+func evenShare(quotas []quotaUse, step time.Duration) (int64, string) {
+	if len(quotas) != 1 {
+		return 0, ""
 	}
+	q := quotas[0]
+	limit := q.limit.Calls / max(int64(q.end.Sub(q.start)/step), 1)
 	if limit == 0 {
 		return 0, ""
 	}
@@ -187,29 +182,6 @@ func classes(all []metering.Share) (out []metering.Share) {
 		}
 	}
 	return out
-}
-
-// quotas say what is left in each plan's present period.
-func quotas(next []billing.Forecast) (rows []page.QuotaRow) {
-	for _, n := range next {
-		for _, l := range n.Terms.Limits {
-			if !l.Quota {
-				continue
-			}
-			row := page.QuotaRow{
-				Label: n.Subscription.ProductName + " " + n.Subscription.PlanName, Percent: int(min(n.Calls*100/l.Calls, 100)),
-				Text: format.Count(n.Calls) + " of " + format.Count(l.Calls) + " used; resets " + format.Date(n.Subscription.PeriodEnd.In(n.Subscription.Location())),
-			}
-			switch {
-			case row.Percent >= 100 && l.Hard:
-				row.Tone = component.Bad
-			case row.Percent >= 80:
-				row.Tone = component.Warn
-			}
-			rows = append(rows, row)
-		}
-	}
-	return rows
 }
 
 // UsageCSV is the chart as a file: one row per step that had calls.

@@ -35,6 +35,7 @@ type gateway struct {
 	pending int64
 	seen    time.Time
 	shipped *time.Time
+	parts   []byte // JSON, as last reported
 }
 
 // shipments sum up what has arrived from all gateways.
@@ -73,6 +74,10 @@ func (o *Ops) System(r *request.Request) error {
 	}
 	for _, g := range s.gateways {
 		props.Gateways = append(props.Gateways, o.gatewayRow(g, s.newest))
+	}
+	var more int
+	if props.GatewayParts, more = partRows(s.gateways); more > 0 {
+		props.MoreParts = "and " + format.Count(int64(more)) + " more that are not shown"
 	}
 	for _, j := range s.jobs {
 		row := page.JobRow{Kind: j.Kind, Waiting: format.Count(int64(j.Waiting)), Running: format.Count(int64(j.Running)), Failed: format.Count(int64(j.Failed)), Error: j.LastError}

@@ -38,14 +38,14 @@ func (s *state) readGateways(ctx context.Context, tx *postgres.Tx) error {
 		return err
 	}
 	rows, err := tx.PGX.Query(ctx, `
-		SELECT g.id, g.view_version, g.spool_pending, g.seen_at, b.last FROM gateways g
+		SELECT g.id, g.view_version, g.spool_pending, g.seen_at, b.last, g.parts FROM gateways g
 		LEFT JOIN (SELECT s.gateway, max(b.received_at) AS last FROM usage_batches b JOIN usage_segments s ON s.id = b.segment_id GROUP BY 1) b ON b.gateway = g.id
 		ORDER BY g.id LIMIT 200`)
 	if err != nil {
 		return err
 	}
 	s.gateways, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (g gateway, err error) {
-		return g, row.Scan(&g.id, &g.version, &g.pending, &g.seen, &g.shipped)
+		return g, row.Scan(&g.id, &g.version, &g.pending, &g.seen, &g.shipped, &g.parts)
 	})
 	return err
 }

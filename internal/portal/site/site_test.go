@@ -146,7 +146,7 @@ func TestTheDownloadedDocumentNamesTheGatewayAndTheLimits(t *testing.T) {
 	b := p.Stranger(t)
 	before := b.Get("/apis/weather/openapi.json").Has(t, 200)
 	sell(t, p, actor, e)
-	after := b.Get("/apis/weather/openapi.json").Has(t, 200, `"servers":[{"url":"`+portaltest.GatewayURL+`/weather"}]`, "Pro: 10 calls per second", "Free: 1,000 calls a billing period", "X-Quota-Reset")
+	after := b.Get("/apis/weather/openapi.json").Has(t, 200, `"servers":[{"url":"`+portaltest.GatewayURL+`/weather"}]`, "Pro: 10 calls a second", "Free: 1,000 calls a month", "X-Quota-Reset")
 	again := b.Get("/apis/weather/openapi.json").Has(t, 200)
 	if before.Header.Get("ETag") == after.Header.Get("ETag") || after.Header.Get("ETag") != again.Header.Get("ETag") || after.Body != again.Body {
 		t.Error("ETag does not follow the plans")

@@ -46,7 +46,8 @@ func (p *Pages) planPage(r *request.Request) (page.PlanFormProps, error) {
 		return page.PlanFormProps{}, err
 	}
 	u := "/studio/products/" + id.String()
-	return page.PlanFormProps{Product: o.Name, ProductURL: u, Fields: page.PlanFields{Action: u + "/plans/new"}}, nil
+	suggested, err := p.suggested(r, id, nil)
+	return page.PlanFormProps{Product: o.Name, ProductURL: u, Fields: page.PlanFields{Action: u + "/plans/new", Suggested: suggested}}, err
 }
 
 // CreatePlan makes a plan, or shows what it would cost.
@@ -75,7 +76,7 @@ func (p *Pages) CreatePlan(r *request.Request) error {
 	if err != nil {
 		return err
 	}
-	form.fields.Action = props.Fields.Action
+	form.fields.Action, form.fields.Suggested = props.Fields.Action, props.Fields.Suggested
 	props.Fields = form.show(r, customers)
 	if (form.valid() && form.fields.Error == "") || r.Form("add_limit") != "" {
 		return r.Page(page.PlanForm(r.Layout("New plan"), props))

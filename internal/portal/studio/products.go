@@ -119,7 +119,7 @@ func (p *Pages) customerNames(r *request.Request) (map[uuid.UUID]string, error) 
 }
 
 func (p *Pages) studioPlan(plan plans.Offer, subscribers int64, names map[uuid.UUID]string) page.StudioPlan {
-	out := page.StudioPlan{Name: plan.Name, Slug: plan.Slug, Sale: "Self-serve", Audience: "for everybody", State: component.BadgeProps{Label: "On sale", Tone: component.OK}}
+	out := page.StudioPlan{URL: "/studio/products/" + plan.ProductID.String() + "/plans/" + plan.ID.String(), Name: plan.Name, Slug: plan.Slug, Sale: "Self-serve", Audience: "for everybody", State: component.BadgeProps{Label: "On sale", Tone: component.OK}}
 	if plan.Sale == plans.OnRequest {
 		out.Sale = "On request"
 	}

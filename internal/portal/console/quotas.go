@@ -1,0 +1,127 @@
+package console
+
+import (
+	"context"
+	"time"
+
+	"tollgate/internal/billing"
+	"tollgate/internal/metering"
+	"tollgate/internal/plans"
+	"tollgate/internal/portal/format"
+	"tollgate/internal/portal/offer"
+	"tollgate/internal/portal/request"
+	"tollgate/internal/postgres"
+	"tollgate/web/component"
+	"tollgate/web/page"
+)
+
+// quotaUse is a subscription's quota in force and what is used of it.
+type quotaUse struct {
+	name       string // of product and plan
+	limit      plans.Limit
+	terms      plans.Terms
+	calls      int64 // in start, end
+	billed     int64 // in the billing period
+	start, end time.Time
+	loc        *time.Location
+}
+
+// quotas are the quotas of all running subscriptions, as overridden, with the
+// calls of their present periods.
+func (c *Console) quotas(r *request.Request, next []billing.Forecast) (out []quotaUse, err error) {
+	overrides, err := c.Plans.OverridesOf(r.Ctx(), r.Identity.Organization)
+	if err != nil {
+		return nil, err
+	}
+	now := c.Clock.Now()
+	err = c.reading(r, func(ctx context.Context, tx *postgres.Tx) error {
+		for _, n := range next {
+			s := n.Subscription
+			l, ok := offer.QuotaOf(n.Terms.With(overrides[s.ID], now))
+			if !ok {
+				continue
+			}
+			q := quotaUse{name: s.ProductName + " " + s.PlanName, limit: l, terms: n.Terms, calls: n.Calls, billed: n.Calls, start: *s.PeriodStart, end: *s.PeriodEnd, loc: s.Location()}
+			if l.CalendarMonth {
+				year, month, _ := now.In(q.loc).Date()
+				q.start, q.end = time.Date(year, month, 1, 0, 0, 0, 0, q.loc), time.Date(year, month+1, 1, 0, 0, 0, 0, q.loc)
+				counted, err := metering.CountSoFar(ctx, tx.PGX, s.ID, q.start, q.end)
+				if err != nil {
+					return err
+				}
+				q.calls = counted.Calls
+			}
+			out = append(out, q)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// percent is what is used, in whole per cent rounded down: 100 is used up.
+func (q quotaUse) percent() int { return int(min(q.calls*100/q.limit.Calls, 100)) }
+
+// quotaRows say what is left in each quota's present period.
+func quotaRows(quotas []quotaUse) (rows []page.QuotaRow) {
+	for _, q := range quotas {
+		row := page.QuotaRow{Label: q.name, Percent: q.percent(),
+			Text: format.Count(q.calls) + " of " + format.Count(q.limit.Calls) + " used; resets " + format.Date(q.end.In(q.loc))}
+		switch {
+		case row.Percent >= 100 && q.limit.Hard:
+			row.Tone = component.Bad
+		case row.Percent >= 80:
+			row.Tone = component.Warn
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// notices tell from 80 % on that a quota runs out, from 100 % on that it has,
+// and what happens then.
+func notices(quotas []quotaUse) (out []component.FlashProps) {
+	for _, q := range quotas {
+		used := format.Count(q.calls) + " of " + format.Counted(q.limit.Calls, "call", "calls") + " are used until " + format.Date(q.end.In(q.loc)) + ". "
+		n := component.FlashProps{Tone: component.Warn}
+		switch percent := q.percent(); {
+		case percent < 80:
+			continue
+		case percent < 100:
+			n.Message = format.Count(int64(percent)) + " % of the quota of " + q.name + " is used"
+			n.Detail = used + "After " + format.Count(q.limit.Calls-q.calls) + " more, " + q.beyond() + "."
+		case q.limit.Hard:
+			n.Message, n.Tone = "The quota of "+q.name+" is used up", component.Bad
+			n.Detail = used + "Now " + q.beyond() + "."
+		default:
+			n.Message = "The quota of " + q.name + " is used up, and calls go on"
+			n.Detail = used + "Now " + q.beyond() + "."
+		}
+		out = append(out, n)
+	}
+	return out
+}
+
+// beyond says what happens with calls beyond the quota.
+func (q quotaUse) beyond() string {
+	if q.limit.Hard {
+		return "calls are refused until the next period begins; a larger plan ends that at once"
+	}
+	for _, c := range q.terms.Components {
+		if c.Meter != "requests" {
+			return "calls go on and are charged as the plan says"
+		}
+	}
+	at := max(q.billed, q.limit.Calls)
+	if q.limit.CalendarMonth {
+		at = q.billed
+	}
+	before, _, errBefore := q.terms.UsageCharge(at)
+	after, _, errAfter := q.terms.UsageCharge(at + 1000)
+	switch {
+	case errBefore != nil || errAfter != nil:
+		return "calls go on and are charged as the plan says"
+	case after <= before:
+		return "calls go on at no further cost"
+	}
+	return "calls go on, and the next 1,000 cost " + format.Money(after-before, q.terms.Currency) + " (" + offer.Usage(q.terms) + ")"
+}

@@ -1,0 +1,75 @@
+package portal_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/shopspring/decimal"
+
+	"tollgate/internal/metering/spool"
+	"tollgate/internal/plans"
+	"tollgate/internal/postgres"
+	"tollgate/internal/pricing"
+)
+
+func TestACustomerIsToldWhenAQuotaRunsOutAndWhatHappensThen(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	plan := func(slug string, q plans.Limit, usage *pricing.Component) plans.Offer {
+		o, err := w.plans.CreatePlan(postgres.AsStaff(t.Context()), uuid.Nil, plans.NewPlan{Product: w.product.ID, Slug: slug, Name: slug, Sale: plans.SelfServe, Currency: "usd", Limits: []plans.Limit{q}, Usage: usage})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
+	each := func(cents string) *pricing.Component {
+		return &pricing.Component{Model: pricing.PerUnit, Tiers: []pricing.Tier{{UpTo: pricing.NoEnd, Rate: decimal.RequireFromString(cents)}}}
+	}
+	month := plans.Quota(10, true)
+	month.CalendarMonth = true
+	for name, c := range map[string]struct {
+		plan plans.Offer
+		at80 string
+		full string
+	}{
+		"hard":    {plan("hard", plans.Quota(10, true), nil), "After 2 more, calls are refused", "The quota of Weather hard is used up"},
+		"charged": {plan("charged", plans.Quota(10, false), each("0.25")), "After 2 more, calls go on, and the next 1,000 cost $2.50 ($0.0025 per call)", "is used up, and calls go on"},
+		"free":    {plan("soft", plans.Quota(10, false), nil), "After 2 more, calls go on at no further cost", "Now calls go on at no further cost"},
+		"month":   {plan("month", month, nil), "8 of 10 calls are used until 1 December 2026", "10 of 10 calls are used until 1 December 2026"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := w.customer(name + "@acme.example")
+			key, _ := b.makeKey("laptop", "live")
+			if c.plan.Terms.Free() {
+				b.post("/console/subscribe/"+c.plan.ID.String()).expect(http.StatusSeeOther, "")
+			} else {
+				b.post("/console/subscribe/" + w.free.ID.String())
+				w.exec(`UPDATE subscriptions SET plan_version_id = $1 WHERE id = $2`, c.plan.Terms.VersionID, b.subscription())
+			}
+			call := func(n int) { w.call(key, b.subscription(), w.clock.Now().Add(-time.Minute), n, spool.FlagBillable) }
+			if name != "month" {
+				w.exec(`UPDATE subscriptions SET period_start = period_start - interval '1 hour' WHERE id = $1`, b.subscription())
+			}
+			call(7)
+			for _, page := range []string{"/console", "/console/usage"} {
+				if got := b.get(page).expect(http.StatusOK, ""); strings.Contains(text(got.body), "quota of Weather "+c.plan.Name+" is used") {
+					t.Errorf("%s tells of a quota at 70 %%", page)
+				}
+			}
+			call(1)
+			for _, page := range []string{"/console", "/console/usage"} {
+				b.get(page).expect(http.StatusOK, "", "80 % of the quota of Weather "+c.plan.Name+" is used", c.at80)
+			}
+			call(2)
+			b.get("/console/usage").expect(http.StatusOK, "", c.full)
+			w.exec(`INSERT INTO limit_overrides (id, org_id, subscription_id, plan_version_id, position, calls, reason, expires_at, created_by, created_at)
+				SELECT $1, org_id, id, plan_version_id, 0, 1000, 'x', $3, (SELECT id FROM users LIMIT 1), $3 FROM subscriptions WHERE id = $2`, uuid.New(), b.subscription(), w.clock.Now().Add(time.Hour))
+			if got := b.get("/console/usage").expect(http.StatusOK, "", "10 of 1,000 used"); strings.Contains(text(got.body), "is used up") {
+				t.Error("a raised quota is told to be used up")
+			}
+		})
+	}
+}
