@@ -115,7 +115,7 @@ func (g *Gateway) exchange(c *call) (*wire.Link, error) {
 func (g *Gateway) try(c *call, until time.Time) (*wire.Link, upstream.Trouble, error) {
 	up := g.links.to(c.url())
 	connect := c.route.How.Timeouts.Connect
-	l, err := up.Get(!repeatable(c.r.method), connect)
+	l, err := up.Get(connect)
 	if err != nil {
 		return nil, upstream.NotReached, err
 	}
@@ -191,7 +191,6 @@ func (g *Gateway) relay(c *call, l *wire.Link) {
 		b = append(append(append(b, "Date: "...), g.dates.at(now)...), "\r\n"...)
 	}
 	bodiless := r.Bodiless(c.r.method)
-	l.Doubt = bodiless // some upstreams send a body all the same, which must not answer the next call
 	switch {
 	case r.Length >= 0 && r.Status != http.StatusNoContent:
 		b = append(strconv.AppendInt(append(b, "Content-Length: "...), r.Length, 10), "\r\n"...)

@@ -8,10 +8,12 @@ package proxy
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
 	"net/netip"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -172,12 +174,32 @@ func (g *Gateway) ServeWire(x *wire.Exchange) bool {
 	*c = call{id: newID(x.Arrived), ctx: context.Background(), started: x.Arrived, arrived: x.Arrived.Add(g.Clock.Offset()).UTC(), fast: x}
 	g.readWire(c, x)
 	g.trace(c)
+	g.serveWire(c)
+	*c = call{} // its strings point into the connection's buffer
+	g.calls.Put(c)
+	return true
+}
+
+func (g *Gateway) serveWire(c *call) {
+	defer g.survive(c)
 	if refused := g.decide(c); refused != nil {
 		g.refuse(c, refused)
 	} else {
 		g.serveFast(c)
 	}
-	*c = call{} // its strings point into the connection's buffer
-	g.calls.Put(c)
-	return true
+}
+
+// survive ends the call, and not the gateway, when a fault of ours shows; what
+// was forwarded is metered all the same.
+func (g *Gateway) survive(c *call) {
+	fault := recover()
+	if fault == nil {
+		return
+	}
+	c.fast.Keep = false
+	g.metrics.faults.Inc()
+	g.Logger.Error("a call ended in a panic", "request_id", c.id, "fault", fmt.Sprint(fault), "stack", string(debug.Stack()))
+	if c.reserved && c.out.status > 0 {
+		_ = g.meter(c, g.Clock.Steady()) // logged and counted there
+	}
 }

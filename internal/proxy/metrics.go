@@ -16,6 +16,7 @@ type metrics struct {
 	refused  *prometheus.CounterVec
 	lost     prometheus.Counter
 	repeated prometheus.Counter
+	faults   prometheus.Counter
 	limit    *prometheus.GaugeVec
 
 	mu  *sync.Mutex
@@ -39,8 +40,9 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		lost:    prometheus.NewCounter(prometheus.CounterOpts{Name: "tollgate_unrecorded_calls_total", Help: "Forwarded calls whose usage could not be written. Must stay 0."}),
 	}
 	m.repeated = prometheus.NewCounter(prometheus.CounterOpts{Name: "tollgate_repeated_calls_total", Help: "Attempts to call an upstream again, after one that failed."})
+	m.faults = prometheus.NewCounter(prometheus.CounterOpts{Name: "tollgate_panics_total", Help: "Calls that ended in a fault of the gateway. Must stay 0."})
 	m.limit = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "tollgate_limit_in_force", Help: "Calls that a limit which adapts last let through in its window, by API and window."}, []string{"api", "window"})
-	reg.MustRegister(m.calls, m.duration, m.refused, m.lost, m.repeated, m.limit)
+	reg.MustRegister(m.calls, m.duration, m.refused, m.lost, m.repeated, m.faults, m.limit)
 	return m
 }
 

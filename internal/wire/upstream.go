@@ -50,15 +50,15 @@ type Link struct {
 	looker func(fd uintptr) bool
 }
 
-// Get takes a connection that rests, or makes one within connect. Careful is for requests that
-// cannot be repeated: the connection is looked at however fresh it is.
+// Get takes a connection that rests, or makes one within connect. One that rests
+// is looked at: the upstream may have closed it, or sent what nobody asked for,
+// which must not answer the next call.
 func (u *Upstream) Get(connect time.Duration) (*Link, error) {
 	for now := u.Now(); ; {
 		l := u.pop()
 		if l == nil {
 			return u.Fresh(connect)
 		}
-		rested := now.Sub(l.since)
 		if now.Sub(l.since) < idleTime && !l.closed() {
 			l.reused = true
 			return l, nil

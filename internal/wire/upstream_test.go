@@ -57,9 +57,9 @@ func (o *origin) ask(t *testing.T, l *Link, server net.Conn, text string) {
 	}
 }
 
-func (o *origin) link(t *testing.T, careful bool) *Link {
+func (o *origin) link(t *testing.T) *Link {
 	t.Helper()
-	l, err := o.Get(careful, time.Minute)
+	l, err := o.Get(time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,16 +71,16 @@ const empty = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 func TestAConnectionIsUsedAgain(t *testing.T) {
 	t.Parallel()
 	o := newOrigin(t)
-	l := o.link(t, false)
+	l := o.link(t)
 	server := <-o.conns
 	o.ask(t, l, server, empty)
 	l.Put(o.clock.now())
-	if again := o.link(t, true); again != l {
+	if again := o.link(t); again != l {
 		t.Error("a healthy connection was not used again")
 	}
 	o.ask(t, l, server, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 	l.Put(o.clock.now())
-	if again := o.link(t, false); again == l {
+	if again := o.link(t); again == l {
 		t.Error("a connection that the upstream ends was used again")
 	}
 }
@@ -88,52 +88,68 @@ func TestAConnectionIsUsedAgain(t *testing.T) {
 func TestAnAnswerThatNobodyAskedForEndsAConnection(t *testing.T) {
 	t.Parallel()
 	o := newOrigin(t)
-	l := o.link(t, false)
+	l := o.link(t)
 	server := <-o.conns
 	o.ask(t, l, server, empty+empty)
 	l.Put(o.clock.now())
-	if again := o.link(t, false); again == l {
+	if again := o.link(t); again == l {
 		t.Error("a connection with bytes left over was used again")
 	}
 }
 
 func TestAClosedConnectionIsNoticedBeforeUse(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
-		careful bool
-		rest    time.Duration
-	}{"by a careful caller": {true, 0}, "after a rest": {false, 2 * time.Second}, "after a long rest": {false, time.Hour}} {
+	for name, rest := range map[string]time.Duration{"at once": 0, "after a long rest": time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := newOrigin(t)
-			l := o.link(t, false)
+			l := o.link(t)
 			server := <-o.conns
 			o.ask(t, l, server, empty)
 			l.Put(o.clock.now())
 			_ = server.Close()
-			for range 1000 { // until the other side's end has arrived
-				if l.closed() {
-					break
-				}
-				time.Sleep(time.Millisecond)
-			}
-			o.clock.add(c.rest)
-			if again := o.link(t, c.careful); again == l {
+			arrived(l)
+			o.clock.add(rest)
+			if again := o.link(t); again == l {
 				t.Error("a dead connection was used again")
 			}
 		})
 	}
 }
 
-func TestAConnectionThatDiedInBetweenIsStale(t *testing.T) {
+func TestBytesThatNobodyAskedForEndARestingConnection(t *testing.T) {
 	t.Parallel()
 	o := newOrigin(t)
-	l := o.link(t, false)
+	l := o.link(t)
 	server := <-o.conns
 	o.ask(t, l, server, empty)
 	l.Put(o.clock.now())
-	_ = server.Close()
-	l = o.link(t, false)
+	send(t, server, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
+	arrived(l)
+	if again := o.link(t); again == l {
+		t.Error("a connection with a forged answer in it was used again")
+	}
+}
+
+// arrived waits until what the other side did can be seen.
+func arrived(l *Link) {
+	for range 1000 {
+		if l.closed() {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestAConnectionThatDiedInBetweenIsStale(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(t)
+	l := o.link(t)
+	server := <-o.conns
+	o.ask(t, l, server, empty)
+	l.Put(o.clock.now())
+	l = o.link(t)
+	_ = server.Close() // after it was looked at
 	err := l.Send([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), nil, o.clock.now().Add(time.Minute))
 	if err == nil {
 		err = l.ReadHead()
@@ -146,7 +162,7 @@ func TestAConnectionThatDiedInBetweenIsStale(t *testing.T) {
 func TestWhatFailsOnAFreshConnectionIsNotStale(t *testing.T) {
 	t.Parallel()
 	o := newOrigin(t)
-	l := o.link(t, false)
+	l := o.link(t)
 	_ = (<-o.conns).Close()
 	err := l.Send([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), nil, o.clock.now().Add(time.Minute))
 	if err == nil {
@@ -160,7 +176,7 @@ func TestWhatFailsOnAFreshConnectionIsNotStale(t *testing.T) {
 func TestAnAnswerThatDoesNotComeIsLate(t *testing.T) {
 	t.Parallel()
 	o := newOrigin(t)
-	l := o.link(t, false)
+	l := o.link(t)
 	<-o.conns
 	if err := l.Send([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), nil, o.clock.now().Add(time.Second)); err != nil {
 		t.Fatal(err)
@@ -170,7 +186,7 @@ func TestAnAnswerThatDoesNotComeIsLate(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	l.Put(o.clock.now())
-	if again := o.link(t, false); again == l {
+	if again := o.link(t); again == l {
 		t.Error("a connection that was too late was used again")
 	}
 }
@@ -178,7 +194,7 @@ func TestAnAnswerThatDoesNotComeIsLate(t *testing.T) {
 func TestABodyEndsWithItsConnection(t *testing.T) {
 	t.Parallel()
 	o := newOrigin(t)
-	l := o.link(t, false)
+	l := o.link(t)
 	server := <-o.conns
 	o.ask(t, l, server, "HTTP/1.1 200 OK\r\n\r\nab")
 	l.Take(len(l.Buffered()))
