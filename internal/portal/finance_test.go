@@ -173,6 +173,25 @@ func TestOperatorsSeeTheSystem(t *testing.T) {
 		"http://b.internal", "Breaker open", "12 of 20 calls failed, first byte after 38 ms, for 4 seconds more", "nearly empty")
 }
 
+func TestAnOperatorWritesOffWhatAGoneGatewayHeld(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.customer("ada@acme.example").subscribePro(simtest.CardWorks)
+	w.exec(`INSERT INTO quota_grants (subscription_id, period_start, granted) SELECT id, period_start, 50 FROM subscriptions`)
+	w.exec(`INSERT INTO quota_leases (subscription_id, period_start, period_end, gateway, process, granted, spent, taken_at, expires_at)
+		SELECT id, period_start, period_end, 'gone', gen_random_uuid(), 50, 8, $1, $1 FROM subscriptions`, w.clock.Real().Add(-2*time.Hour))
+	operator := w.browser()
+	operator.post("/login", "email", "operator@provider.example", "password", password).expect(http.StatusSeeOther, "/ops")
+	operator.get("/ops").expect(http.StatusOK, "", "Quota held by gateways that are gone", "42 calls")
+	operator.post("/ops/leases/1/write-off").expect(http.StatusSeeOther, "/ops")
+	var granted int
+	if err := w.db.StaffPool().QueryRow(context.Background(), `SELECT granted FROM quota_grants`).Scan(&granted); err != nil || granted != 8 {
+		t.Errorf("%d calls are still granted, want the 8 that were spent, %v", granted, err)
+	}
+	operator.post("/ops/leases/1/write-off").expect(http.StatusConflict, "")
+	operator.post("/ops/leases/x/write-off").expect(http.StatusNotFound, "")
+}
+
 func TestWebhooksAreBelievedBySignatureAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -161,6 +161,7 @@ func (s Screens) financeRoutes() []Route {
 func (s Screens) opsRoutes() []Route {
 	return []Route{
 		get("/ops", p.Operate, s.Ops.System),
+		post("/ops/leases/:lease/write-off", p.Operate, s.Ops.WriteOff),
 		post(webhookPath, p.Public, s.Webhooks.Stripe),
 	}
 }

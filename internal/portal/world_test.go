@@ -47,6 +47,7 @@ import (
 	"tollgate/internal/stripesim/simtest"
 	"tollgate/internal/subscriptions"
 	"tollgate/internal/telemetry"
+	"tollgate/internal/writeoff"
 )
 
 // world is a whole portal with its database and a simulated Stripe account.
@@ -121,7 +122,7 @@ func (w *world) screens() portal.Screens {
 		Console: &console.Console{DB: w.db, Clock: w.clock, Accounts: w.accounts, Applications: applications.New(w.db), Keys: w.keys, Subscriptions: subs,
 			Plans: w.plans, Billing: w.billing, Invoices: inv, GatewayURL: "http://gateway.example"},
 		Finance:  &finance.Finance{Clock: w.clock, Invoices: inv, Billing: w.billing, CallsKept: 400},
-		Ops:      &ops.Ops{DB: w.db, Clock: w.clock, Parts: []telemetry.Part{healthy}},
+		Ops:      &ops.Ops{DB: w.db, Clock: w.clock, Parts: []telemetry.Part{healthy}, WriteOffs: writeoff.New(w.db, w.clock)},
 		Clock:    &ops.Clock{DB: w.db, Clock: w.clock, Mover: w},
 		Webhooks: &ops.Webhooks{Billing: w.billing},
 	}

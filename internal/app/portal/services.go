@@ -32,6 +32,7 @@ import (
 	"tollgate/internal/postgres"
 	"tollgate/internal/subscriptions"
 	"tollgate/internal/telemetry"
+	"tollgate/internal/writeoff"
 	"tollgate/web/page"
 )
 
@@ -95,7 +96,7 @@ func (s *Services) screens() portal.Screens {
 		Account:  &account.Pages{Accounts: s.Accounts, Billing: s.Billing},
 		Studio:   &studio.Pages{Catalog: s.Catalog, Plans: s.Plans, Accounts: s.Accounts, Subscriptions: s.Subscriptions, Clock: s.Clock},
 		Finance:  &finance.Finance{Billing: s.Billing, Invoices: s.Invoices, Clock: s.Clock, CallsKept: s.cfg.RawCallsKept},
-		Ops:      &ops.Ops{DB: s.DB, Clock: s.Clock, Parts: s.parts()},
+		Ops:      &ops.Ops{DB: s.DB, Clock: s.Clock, Parts: s.parts(), WriteOffs: writeoff.New(s.DB, s.Clock)},
 		Webhooks: &ops.Webhooks{Billing: s.Billing},
 		API:      &api.Handlers{DB: s.DB, Clock: s.Clock, Subscriptions: s.Subscriptions},
 	}

@@ -14,6 +14,7 @@ import (
 	"tollgate/internal/portal/request"
 	"tollgate/internal/postgres"
 	"tollgate/internal/telemetry"
+	"tollgate/internal/writeoff"
 	"tollgate/web/component"
 	"tollgate/web/page"
 )
@@ -23,6 +24,8 @@ type Ops struct {
 	DB    *postgres.DB
 	Clock *clock.Clock
 	Parts []telemetry.Part
+
+	WriteOffs *writeoff.Service
 }
 
 // silent is after how long without a heartbeat a gateway counts as gone.
@@ -67,6 +70,10 @@ func (o *Ops) System(r *request.Request) error {
 	if err != nil {
 		return err
 	}
+	leases, err := o.WriteOffs.Expired(r.Ctx())
+	if err != nil {
+		return err
+	}
 	worst, parts := telemetry.Health(r.Ctx(), o.Parts)
 	props := page.OpsProps{Summary: summary(worst, parts), Metering: metering(s.shipments, o.Clock.Now())}
 	for _, p := range parts {
@@ -79,6 +86,7 @@ func (o *Ops) System(r *request.Request) error {
 	if props.GatewayParts, more = partRows(s.gateways); more > 0 {
 		props.MoreParts = "and " + format.Count(int64(more)) + " more that are not shown"
 	}
+	props.Leases = o.leaseRows(leases)
 	for _, j := range s.jobs {
 		row := page.JobRow{Kind: j.Kind, Waiting: format.Count(int64(j.Waiting)), Running: format.Count(int64(j.Running)), Failed: format.Count(int64(j.Failed)), Error: j.LastError}
 		if j.LastAt != nil {
