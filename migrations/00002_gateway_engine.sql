@@ -11,7 +11,7 @@ ALTER TABLE plan_limits
   ADD COLUMN algorithm text NOT NULL DEFAULT 'fixed_window' CHECK (algorithm IN ('fixed_window', 'sliding_window', 'sliding_log', 'token_bucket', 'leaky_bucket')),
   ADD COLUMN scope text NOT NULL DEFAULT 'application' CHECK (scope IN ('application', 'key', 'ip', 'organization', 'operation')),
   ADD COLUMN operation text NOT NULL DEFAULT '', -- method and path template; empty: every operation
-  ADD COLUMN burst bigint NOT NULL DEFAULT 0 CHECK (burst >= 0), -- of the buckets; 0: calls
+  ADD COLUMN burst bigint NOT NULL DEFAULT 0 CHECK (burst >= 0), -- of the buckets; 0: a token bucket holds as many as calls, a leaky one lets none run ahead
   ADD COLUMN calendar_month boolean NOT NULL DEFAULT false, -- of a quota: the calendar month in the organization's zone, not the billing period
   ADD COLUMN adapt jsonb NOT NULL DEFAULT '{}'; -- schedule, surge, shrink
 

@@ -91,9 +91,8 @@ func repeatable(method string) bool { return method != http.MethodPost && method
 // exchange sends the request and reads the head of its answer, again and
 // elsewhere as long as the upstream's policy says so.
 func (g *Gateway) exchange(c *call) (*wire.Link, error) {
-	first, _ := g.times(c)
 	for n := 1; ; n++ {
-		until := g.Clock.Steady().Add(first)
+		until := g.Clock.Steady().Add(g.left(c, g.firstByte(c)))
 		c.fast.Until(until.Add(lastOfBody + slack))
 		c.spans.attempt(c.url().Host)
 		c.fast.Out = g.appendRequest(c.fast.Out[:0], c)
@@ -310,8 +309,7 @@ func (g *Gateway) more(c *call, l *wire.Link) error {
 // pause gives the upstream anew as long as it may pause in its answer, and the
 // client a little longer to take what comes.
 func (g *Gateway) pause(c *call, l *wire.Link) {
-	_, pause := g.times(c)
-	until := g.Clock.Steady().Add(pause)
+	until := g.Clock.Steady().Add(g.left(c, g.cfg.Timeout))
 	l.Until(until)
 	c.fast.Until(until.Add(lastOfBody + slack))
 }

@@ -52,10 +52,11 @@ func (g *Gateway) serveStandard(c *call) {
 	w, r := c.std.w, c.std.r
 	ctx, cancel := context.WithCancelCause(c.ctx)
 	defer cancel(nil)
-	first, pause := g.times(c)
+	first := g.left(c, g.firstByte(c))
 	late := time.AfterFunc(first, func() { cancel(context.DeadlineExceeded) })
 	defer late.Stop()
 	c.std.keep = func() { // each part of an answer begins the pause anew
+		pause := g.left(c, g.cfg.Timeout)
 		late.Reset(pause)
 		g.bound(w, pause+lastOfBody)
 	}
@@ -77,19 +78,20 @@ func (g *Gateway) serveStandard(c *call) {
 	g.forward.ServeHTTP(w, out)
 }
 
-// times are how long the upstream may take to begin its answer, and how long it
-// may pause in it.
-func (g *Gateway) times(c *call) (first, pause time.Duration) {
-	t := &c.route.How.Timeouts
-	pause = g.cfg.Timeout
-	first = pause
-	if t.Call > 0 {
-		first, pause = t.Call, t.Call
+// firstByte is how long the upstream may take to begin its answer.
+func (g *Gateway) firstByte(c *call) time.Duration {
+	if t := c.route.How.Timeouts.FirstByte; t > 0 {
+		return t
 	}
-	if t.FirstByte > 0 {
-		first = t.FirstByte
+	return g.cfg.Timeout
+}
+
+// left is wait, or what is left of the time for the whole call if that is less.
+func (g *Gateway) left(c *call, wait time.Duration) time.Duration {
+	if whole := c.route.How.Timeouts.Call; whole > 0 {
+		return max(min(wait, c.started.Add(whole).Sub(g.Clock.Steady())), 0)
 	}
-	return first, pause
+	return wait
 }
 
 func (g *Gateway) meterStandard(c *call) error {

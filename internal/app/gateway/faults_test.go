@@ -263,6 +263,27 @@ func TestAnAnswerMayTakeLongerThanTheTimeoutAsLongAsPartsCome(t *testing.T) {
 	}
 }
 
+func TestACallEndsWithTheTimeThatItsAPIGivesIt(t *testing.T) {
+	t.Parallel()
+	up := newCapture(t)
+	up.on("/things", func(conn net.Conn, _ captured) bool {
+		_, err := io.WriteString(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+		for err == nil { // for as long as somebody reads
+			time.Sleep(20 * time.Millisecond)
+			_, err = io.WriteString(conn, "8\r\ndata: 1\n\r\n")
+		}
+		return false
+	})
+	b := setupWith(t, 30*time.Second, behind(up), called(`{"timeouts": {"call": 700000000}}`))
+	key := b.goodKey()
+	for _, te := range []string{"", "TE: trailers\r\n"} {
+		got := b.speaks("GET /shop/things HTTP/1.1\r\nHost: x\r\n" + te + "X-API-Key: " + key + "\r\nConnection: close\r\n\r\n")
+		if len(got) != 1 || got[0].status != 200 || got[0].whole {
+			t.Errorf("%q: %+v", te, got)
+		}
+	}
+}
+
 func TestASocketIsForWhomMayCallAndEndsWithTheKey(t *testing.T) {
 	t.Parallel()
 	up := newCapture(t)
