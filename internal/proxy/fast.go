@@ -29,11 +29,17 @@ func (g *Gateway) serveFast(c *call) {
 
 // fail answers a call that got no answer.
 func (g *Gateway) fail(c *call, err error) {
+	c.fast.Got()
+	c.out.ours = true
+	if c.fast.Gone() { // nobody is there to read an answer
+		c.out.status, c.out.fault, c.fast.Keep = statusGone, true, false
+		_ = g.meter(c, g.Clock.Steady()) // logged and counted there
+		return
+	}
 	e := errUnreachable
 	if errors.Is(err, wire.ErrLate) || errors.Is(err, context.DeadlineExceeded) {
 		e = errTimeout
 	}
-	c.out.ours = true
 	c.out.status, c.out.complete = e.Status(), true
 	_ = g.meter(c, g.Clock.Steady()) // logged and counted there; nothing is billed
 	g.answerError(c, e, err)
@@ -97,8 +103,8 @@ func (g *Gateway) exchange(c *call) (*wire.Link, error) {
 		c.spans.attempt(c.url().Host)
 		c.fast.Out = g.appendRequest(c.fast.Out[:0], c)
 		l, trouble, err := g.try(c, until)
-		if err == nil && !transient(l.Response.Status) {
-			return l, nil
+		if (err == nil && !transient(l.Response.Status)) || c.fast.Gone() {
+			return l, err
 		}
 		if !g.repeat(c, upstream.Attempt{Method: c.r.method, Whole: true, Number: n, Trouble: trouble}) {
 			return l, err
@@ -136,6 +142,7 @@ const maxInterim = 8
 // ask sends the request on l and reads until there is a final answer's head. It
 // discards l when that fails.
 func (g *Gateway) ask(c *call, l *wire.Link, until time.Time) error {
+	c.fast.Await(l)
 	err := l.Send(c.fast.Out, c.fast.Body, until)
 	for n := 0; err == nil; n++ {
 		if err = l.ReadHead(); err != nil {
@@ -235,11 +242,12 @@ func (g *Gateway) finish(c *call, now time.Time) error {
 // settle puts the upstream's connection back, or gives it up when the answer was
 // not passed on to its end.
 func (g *Gateway) settle(c *call, l *wire.Link, err error) {
-	if err == nil {
+	if here := c.fast.Got(); here && err == nil {
 		l.Put(g.Clock.Steady())
 		return
 	}
 	l.Discard()
+	c.out.fault = c.out.fault || c.fast.Gone()
 	c.fast.Keep = false // the client sees that its answer ends too early
 	_ = g.meter(c, g.Clock.Steady())
 }
@@ -299,7 +307,7 @@ func (g *Gateway) more(c *call, l *wire.Link) error {
 	if err == nil {
 		return nil
 	}
-	c.out.broken = true
+	c.out.broken = !c.fast.Gone()
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
@@ -320,7 +328,7 @@ func (g *Gateway) relayChunks(c *call, l *wire.Link) error {
 	for {
 		done, err := c.cutChunks(l)
 		if err != nil {
-			c.out.broken = true
+			c.out.broken = !c.fast.Gone()
 			_ = c.fast.Flush() // what came before; the end is missing
 			return err
 		}
@@ -338,7 +346,7 @@ func (g *Gateway) relayChunks(c *call, l *wire.Link) error {
 				l.Response.Close = true
 				return g.finishChunks(c, l)
 			}
-			c.out.broken = true
+			c.out.broken = !c.fast.Gone()
 			return err
 		}
 	}

@@ -28,6 +28,17 @@ type Exchange struct {
 // connection breaks.
 func (x *Exchange) Until(at time.Time) { x.conn.until(at) }
 
+// Await says that the client waits for l's answer from now on. If it leaves
+// meanwhile, l breaks.
+func (x *Exchange) Await(l *Link) { x.conn.behind.Store(&l.watched) }
+
+// Got ends Await. It reports false if the client has left: then the link is, or
+// is about to be, broken.
+func (x *Exchange) Got() bool { return x.conn.behind.Swap(nil) != nil }
+
+// Gone reports whether the client left while it waited.
+func (x *Exchange) Gone() bool { return x.conn.gone.Load() }
+
 // Flush sends Out and empties it.
 func (x *Exchange) Flush() error {
 	_, err := x.conn.Write(x.Out)

@@ -177,7 +177,8 @@ func TestAnAnswerThatDoesNotComeIsLate(t *testing.T) {
 	t.Parallel()
 	o := newOrigin(t)
 	l := o.link(t)
-	<-o.conns
+	server := <-o.conns
+	defer func() { _ = server.Close() }() // a connection that nobody holds would be reset
 	if err := l.Send([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), nil, o.clock.now().Add(time.Second)); err != nil {
 		t.Fatal(err)
 	}

@@ -1,9 +1,11 @@
 package wire
 
 import (
+	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -26,10 +28,15 @@ type Watch struct {
 type watched struct {
 	net.Conn
 	watch    *Watch
-	deadline atomic.Int64 // 0: none, broken: passed
+	deadline atomic.Int64            // 0: none, broken: passed
+	behind   atomic.Pointer[watched] // of a client's: the upstream's that it waits for
+	gone     atomic.Bool             // of a client's: it left while it waited
 }
 
 const broken = -1
+
+// looks is how many ticks lie between two looks for clients that have left.
+const looks = 5
 
 // NewWatch starts a watch that goes by now, which is real time. Close ends it.
 func NewWatch(now func() time.Time) *Watch {
@@ -47,12 +54,12 @@ func (w *Watch) Close() {
 func (w *Watch) run() {
 	t := time.NewTicker(tick)
 	defer t.Stop()
-	for {
+	for n := 0; ; n++ {
 		select {
 		case <-w.stop:
 			return
 		case <-t.C:
-			w.sweep(w.since(w.Now()))
+			w.sweep(w.since(w.Now()), n%looks == 0)
 		}
 	}
 }
@@ -60,12 +67,19 @@ func (w *Watch) run() {
 // since is a moment as nanoseconds since the base, never 0.
 func (w *Watch) since(at time.Time) int64 { return max(int64(at.Sub(w.base)), 1) }
 
-func (w *Watch) sweep(now int64) {
+// sweep breaks what is late. Now and then it also looks for clients that have
+// left: nobody needs the answers that they waited for.
+func (w *Watch) sweep(now int64, look bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for c := range w.conns {
 		if d := c.deadline.Load(); d > 0 && d < now && c.deadline.CompareAndSwap(d, broken) {
 			_ = c.SetDeadline(time.Unix(1, 0)) // wakes who reads or writes
+		}
+		if up := c.behind.Load(); look && up != nil && left(c.Conn) && c.behind.CompareAndSwap(up, nil) {
+			c.gone.Store(true)
+			up.deadline.Store(broken)
+			_ = up.SetDeadline(time.Unix(1, 0))
 		}
 	}
 }
@@ -104,3 +118,22 @@ func (c *watched) until(at time.Time) bool {
 
 // late reports whether the deadline passed.
 func (c *watched) late() bool { return c.deadline.Load() == broken }
+
+// left reports whether the other side of a connection has ended it.
+func left(nc net.Conn) bool {
+	sc, ok := nc.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return true
+	}
+	gone := false
+	err = raw.Control(func(fd uintptr) {
+		var b [1]byte
+		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		gone = n <= 0 && !errors.Is(err, syscall.EAGAIN)
+	})
+	return gone || err != nil
+}
