@@ -177,11 +177,10 @@ func TestAnOperatorWritesOffWhatAGoneGatewayHeld(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.customer("ada@acme.example").subscribePro(simtest.CardWorks)
+	operator := w.staff("operator")
 	w.exec(`INSERT INTO quota_grants (subscription_id, period_start, granted) SELECT id, period_start, 50 FROM subscriptions`)
 	w.exec(`INSERT INTO quota_leases (subscription_id, period_start, period_end, gateway, process, granted, spent, taken_at, expires_at)
 		SELECT id, period_start, period_end, 'gone', gen_random_uuid(), 50, 8, $1, $1 FROM subscriptions`, w.clock.Real().Add(-2*time.Hour))
-	operator := w.browser()
-	operator.post("/login", "email", "operator@provider.example", "password", password).expect(http.StatusSeeOther, "/ops")
 	operator.get("/ops").expect(http.StatusOK, "", "Quota held by gateways that are gone", "42 calls")
 	operator.post("/ops/leases/1/write-off").expect(http.StatusSeeOther, "/ops")
 	var granted int

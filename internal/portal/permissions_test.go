@@ -60,7 +60,7 @@ func TestAFormsAddressLeadsToThePageOfTheForm(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	customer, id := w.customer("ada@acme.example"), uuid.NewString()
-	people := map[string]*browser{"/console": customer, "/account": customer, "/studio": w.staff("product"), "/finance": w.staff("finance")}
+	people := map[string]*browser{"/console": customer, "/account": customer, "/studio": w.staff("product"), "/finance": w.staff("finance"), "/ops": w.staff("operator")}
 	pages := map[string]bool{}
 	for _, rt := range w.server.Routes() {
 		pages[rt.Method+rt.Path] = true

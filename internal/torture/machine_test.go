@@ -135,7 +135,7 @@ func (m *machine) fixtures() {
 	org, app, upstream, api, version, product, plan, terms := uuid.New(), uuid.New(), uuid.New(), uuid.New(), uuid.New(), uuid.New(), uuid.New(), uuid.New()
 	m.exec(`INSERT INTO organizations (id, name, created_at) VALUES ($1, 'Acme', $2)`, org, now)
 	m.exec(`INSERT INTO applications (id, org_id, name, created_at) VALUES ($1, $2, 'Default', $3)`, app, org, now)
-	m.exec(`INSERT INTO upstreams (id, live_url, created_at) VALUES ($1, $2, $3)`, upstream, m.upstream.URL, now)
+	m.exec(`INSERT INTO upstreams (id, created_at) VALUES ($1, $2)`, upstream, now)
 	m.exec(`INSERT INTO upstream_targets (upstream_id, mode, position, url) VALUES ($1, 'live', 0, $2)`, upstream, m.upstream.URL)
 	m.exec(`INSERT INTO apis (id, slug, name, visibility, created_at) VALUES ($1, 'shop', 'Shop', 'public', $2)`, api, now)
 	m.exec(`INSERT INTO api_versions (id, api_id, upstream_id, label, lifecycle, path_prefix, title, format, document, operation_count, published_at)

@@ -38,9 +38,9 @@ const broken = -1
 // looks is how many ticks lie between two looks for clients that have left.
 const looks = 5
 
-// NewWatch starts a watch that goes by now, which is real time. Close ends it.
-func NewWatch(now func() time.Time) *Watch {
-	w := &Watch{conns: map[*watched]struct{}{}, Now: now, base: now(), stop: make(chan struct{})}
+// NewWatch starts a watch that goes by clock, which is real time. Close ends it.
+func NewWatch(clock func() time.Time) *Watch {
+	w := &Watch{conns: map[*watched]struct{}{}, Now: clock, base: clock(), stop: make(chan struct{})}
 	w.ended.Go(w.run)
 	return w
 }
