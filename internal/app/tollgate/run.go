@@ -2,6 +2,7 @@ package tollgate
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -179,8 +180,39 @@ func welcome(ctx context.Context, cfg Config, st *state, db *database, s *portal
 	if err := await(ctx, "http://"+cfg.Gateway.Listen+"/readyz", "http://"+cfg.Portal.Listen+"/readyz"); err != nil {
 		return err
 	}
-	say.ready(cfg, st, st.Keys[db.found.id])
+	key := st.Keys[db.found.id]
+	awaitKey(ctx, "http://"+cfg.Gateway.Listen+"/-/limits", key)
+	say.ready(cfg, st, key)
 	return nil
+}
+
+// awaitKey waits, for at most ten seconds, until the gateway knows the key and
+// its subscription, so that the printed call works from the first moment on.
+func awaitKey(ctx context.Context, limits, key string) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for key != "" && ctx.Err() == nil && !subscribed(ctx, limits, key) {
+		select {
+		case <-ctx.Done():
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// subscribed reports whether the gateway lists a subscription of the key's.
+func subscribed(ctx context.Context, limits, key string) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, limits, nil)
+	if err != nil {
+		return false
+	}
+	req.Header.Set("Authorization", "Bearer "+key)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var known struct{ Subscriptions []json.RawMessage }
+	return json.NewDecoder(resp.Body).Decode(&known) == nil && len(known.Subscriptions) > 0
 }
 
 // await polls until every address answers 200.
