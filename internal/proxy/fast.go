@@ -329,6 +329,7 @@ func (g *Gateway) relayChunks(c *call, l *wire.Link) error {
 		done, err := c.cutChunks(l)
 		if err != nil {
 			c.out.broken = !c.fast.Gone()
+			c.rate.Done()
 			_ = c.fast.Flush() // what came before; the end is missing
 			return err
 		}

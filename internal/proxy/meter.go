@@ -36,6 +36,9 @@ func (g *Gateway) meter(c *call, now time.Time) error {
 		return nil
 	}
 	c.out.metered = true
+	if c.r.upgrade == "" { // whoever has the whole answer may call again at once
+		c.rate.Done()
+	}
 	answered := c.out.status > 0 && c.out.status < 500 && !c.out.ours && !c.out.broken
 	rec := c.record(now)
 	switch {
