@@ -45,8 +45,14 @@ func TestCallsAtOnceAreBoundedAndPlacesComeBack(t *testing.T) {
 	sub := b.subscribe(b.app, "active", 0, 0)
 	b.limit(sub, 0, "kind, calls, window_seconds", "'concurrency', 2, 0")
 	key := b.key(b.app, token.Live)
+	free := func() { // a call that its client gave up ends a moment later
+		b.eventually("both places are free", func() bool {
+			return strings.Contains(b.call("GET", "/-/limits", key).body, `"remaining":2`)
+		})
+	}
 	for server, header := range map[string][]string{"plain": nil, "standard": {"TE", "trailers"}} {
 		t.Run(server, func(t *testing.T) {
+			free()
 			var wg sync.WaitGroup
 			for range 2 {
 				wg.Go(func() {
@@ -66,6 +72,7 @@ func TestCallsAtOnceAreBoundedAndPlacesComeBack(t *testing.T) {
 			wg.Wait()
 			// whatever becomes of calls, their places come back
 			for range 3 {
+				free()
 				for _, path := range []string{"/shop/things/broken", "/shop/nowhere", "/shop/things/%2e", "/shop/things"} {
 					if got := b.call("GET", path, key, header...); got.status == 429 {
 						t.Errorf("%s: %s", path, got.code)
