@@ -122,7 +122,7 @@ func FuzzResponse(f *testing.F) {
 		}
 		std, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(b)), nil)
 		if err != nil {
-			t.Skip("net/http is stricter with answers that we only pass on")
+			return // net/http is stricter with answers that we only pass on
 		}
 		if std.StatusCode != r.Status {
 			t.Fatalf("%q is %d, and to net/http %d", b[:size], r.Status, std.StatusCode)
