@@ -3,6 +3,8 @@ package proxy
 import (
 	"net/url"
 	"strings"
+
+	"tollgate/internal/wire"
 )
 
 // canonicalPath decodes an escaped path, if every program on the way would read
@@ -70,13 +72,9 @@ func hasDots(path string) bool {
 // “;”, which some take for “&”, and no broken escape.
 func plainQuery(q string) bool {
 	for i := 0; i < len(q); i++ {
-		if q[i] == ';' || (q[i] == '%' && (i+2 >= len(q) || !hexDigit(q[i+1]) || !hexDigit(q[i+2]))) {
+		if q[i] == ';' || (q[i] == '%' && (i+2 >= len(q) || !wire.IsHex(q[i+1]) || !wire.IsHex(q[i+2]))) {
 			return false
 		}
 	}
 	return true
-}
-
-func hexDigit(c byte) bool {
-	return (c >= '0' && c <= '9') || (c|0x20 >= 'a' && c|0x20 <= 'f')
 }

@@ -100,7 +100,7 @@ func want(x, expected byte) error {
 
 func (c *Chunks) sizeByte(x byte) error {
 	switch {
-	case isHex(x) && c.digits < 15:
+	case IsHex(x) && c.digits < 15:
 		d := int64(lower[x] - '0')
 		if d > 9 {
 			d = int64(lower[x]-'a') + 10

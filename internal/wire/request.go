@@ -145,7 +145,7 @@ func escapes(b []byte, bits uint8) (some, plain bool) {
 		if class[b[i]]&bits != 0 {
 			continue
 		}
-		if b[i] != '%' || i+2 >= len(b) || !isHex(b[i+1]) || !isHex(b[i+2]) {
+		if b[i] != '%' || i+2 >= len(b) || !IsHex(b[i+1]) || !IsHex(b[i+2]) {
 			return some, false
 		}
 		some, i = true, i+2
@@ -153,7 +153,8 @@ func escapes(b []byte, bits uint8) (some, plain bool) {
 	return some, true
 }
 
-func isHex(c byte) bool {
+// IsHex reports whether c is a hexadecimal digit.
+func IsHex(c byte) bool {
 	return (c >= '0' && c <= '9') || (lower[c] >= 'a' && lower[c] <= 'f')
 }
 
