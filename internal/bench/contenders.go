@@ -45,7 +45,8 @@ func (f *field) bin(name string) string {
 	return p
 }
 
-// all lists the contenders, the baseline first.
+// all lists the contenders, the baseline first. Any further build of the gateway
+// called gateway-NAME takes part as NAME.
 func (f *field) all(target string, keys []string) []entry {
 	bin := f.bin
 	bare, fast, limit, lua := freeAddr(), freeAddr(), freeAddr(), freeAddr()
@@ -57,8 +58,9 @@ func (f *field) all(target string, keys []string) []entry {
 		{name: "nginx+Lua", addr: lua, start: func() (*os.Process, error) { return nginx(f.dir, "lua", luaConf(lua, target, keys)) }},
 		f.tollgate("Tollgate", bin("gateway"), f.database.URL),
 	}
-	if _, err := os.Stat(bin("gateway-constant")); err == nil {
-		out = append(out, f.tollgate("constant", bin("gateway-constant"), f.database.URL))
+	builds, _ := filepath.Glob(bin("gateway-*")) // fails only for a bad pattern
+	for _, build := range builds {
+		out = append(out, f.tollgate(strings.TrimPrefix(filepath.Base(build), "gateway-"), build, f.database.URL))
 	}
 	return out
 }

@@ -120,20 +120,21 @@ func (g *Gateway) exchange(c *call) (*wire.Link, error) {
 func (g *Gateway) try(c *call, until time.Time) (*wire.Link, upstream.Trouble, error) {
 	up := g.links.to(c.url())
 	connect := c.route.How.Timeouts.Connect
-	l, err := up.Get(connect)
-	if err != nil {
-		return nil, upstream.NotReached, err
-	}
-	if err = g.ask(c, l, until); errors.Is(err, wire.ErrStale) && repeatable(c.r.method) {
-		if l, err = up.Fresh(connect); err != nil {
+	for get := up.Get; ; {
+		l, err := get(connect)
+		if err != nil {
 			return nil, upstream.NotReached, err
 		}
-		err = g.ask(c, l, until)
+		switch err = g.ask(c, l, until); {
+		case err == nil:
+			return l, upstream.Answered, nil
+		case errors.Is(err, wire.ErrDead): // nothing was sent
+		case errors.Is(err, wire.ErrStale) && repeatable(c.r.method):
+			get = up.Fresh
+		default:
+			return nil, upstream.NoAnswer, err
+		}
 	}
-	if err != nil {
-		return nil, upstream.NoAnswer, err
-	}
-	return l, upstream.Answered, nil
 }
 
 // maxInterim bounds interim answers, which an upstream could send for ever.
@@ -143,11 +144,8 @@ const maxInterim = 8
 // discards l when that fails.
 func (g *Gateway) ask(c *call, l *wire.Link, until time.Time) error {
 	c.fast.Await(l)
-	err := l.Send(c.fast.Out, c.fast.Body, until)
+	err := l.Ask(c.fast.Out, c.fast.Body, until)
 	for n := 0; err == nil; n++ {
-		if err = l.ReadHead(); err != nil {
-			break
-		}
 		switch r := &l.Response; {
 		case r.Status >= 200:
 			return nil
@@ -155,6 +153,9 @@ func (g *Gateway) ask(c *call, l *wire.Link, until time.Time) error {
 			err = wire.ErrAnswer
 		case r.Status != http.StatusContinue: // that one is between the upstream and us
 			err = g.passInterim(c, r)
+		}
+		if err == nil {
+			err = l.ReadHead()
 		}
 	}
 	l.Discard()

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"sync/atomic"
@@ -41,7 +42,7 @@ func (x *Exchange) Gone() bool { return x.conn.gone.Load() }
 
 // Flush sends Out and empties it.
 func (x *Exchange) Flush() error {
-	_, err := x.conn.Write(x.Out)
+	err := x.conn.send(x.Out)
 	x.Out = x.Out[:0]
 	return err
 }
@@ -59,14 +60,28 @@ type conn struct {
 	watched
 	Exchange
 	server *Server
-	idle   atomic.Bool // between requests: may be closed
 	buf    []byte      // what was read and not yet served
+	begun  bool        // a part of a request has arrived
+	lags   bool        // its head has, and its body is late
+	idle   atomic.Bool // between requests: may be closed
+	next   next
+	fd     int                   // of the socket while it may be used directly; otherwise -1
+	step   func(fd uintptr) bool // ready, bound once
 }
 
+// next is what becomes of a connection.
+type next int
+
+const (
+	wait     next = iota // for more to arrive
+	end                  // it is closed
+	standard             // it is net/http's
+)
+
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{server: s, buf: make([]byte, 0, smallBuffer)}
+	c := &conn{server: s, buf: make([]byte, 0, smallBuffer), fd: -1}
 	s.Watch.watch(&c.watched, nc)
-	c.conn, c.Out = c, make([]byte, 0, smallBuffer)
+	c.conn, c.step, c.Out = c, c.ready, make([]byte, 0, smallBuffer)
 	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
 		c.Client = a.AddrPort()
 		c.Client = netip.AddrPortFrom(c.Client.Addr().Unmap(), c.Client.Port())
@@ -75,32 +90,114 @@ func newConn(s *Server, nc net.Conn) *conn {
 	return c
 }
 
+// serve answers requests until the connection ends or is net/http's.
 func (c *conn) serve() {
 	defer c.server.forget(c)
+	if c.raw == nil { // no socket
+		c.next = standard
+	}
+	c.idle.Store(true)
+	for c.next == wait {
+		if c.raw.Read(c.step) != nil {
+			c.next = c.interrupted()
+		}
+	}
+	if c.next == standard {
+		c.handOver()
+		return
+	}
+	_ = c.Close()
+}
+
+// ready reads what has arrived and answers what of it is whole. It reports false
+// to wait: as long as it is called from one wait, arrivals that it has not seen
+// call it again. So what fell short of filling the buffer was all there was,
+// and no system call is needed to find that out. What can be missed is an end
+// that came together with the last bytes: the watch looks for it.
+func (c *conn) ready(fd uintptr) bool {
+	c.fd = int(fd)
+	defer func() { c.fd = -1 }()
 	for {
-		size, v := c.readHead()
-		if v == Plain {
-			size, v = c.readBody(size)
+		space := c.space()
+		n, err := receive(c.fd, space)
+		if errors.Is(err, errNothing) {
+			return false
 		}
-		if v == Partial { // gone, late, or drained
-			_ = c.Close()
-			return
+		if c.next = end; err != nil {
+			return true
 		}
-		if v == Standard || !c.answer(size) {
-			c.handOver()
-			return
+		if c.next = c.take(n); c.next != wait {
+			return true
 		}
-		if !c.Keep || c.late() {
-			_ = c.Close()
-			return
+		if n < len(space) {
+			c.unlooked.Store(true)
+			return false
+		}
+	}
+}
+
+// space is where more can be read to.
+func (c *conn) space() []byte {
+	if len(c.buf) == cap(c.buf) {
+		c.buf = append(make([]byte, 0, 2*cap(c.buf)), c.buf...)
+	}
+	return c.buf[len(c.buf):cap(c.buf)]
+}
+
+// take takes n bytes that were read and answers the requests that are whole.
+func (c *conn) take(n int) next {
+	if !c.idle.CompareAndSwap(true, false) && len(c.buf) == 0 { // crossed with the drain that ends idle connections
+		_ = c.SetReadDeadline(time.Time{})
+	}
+	c.buf = c.buf[:len(c.buf)+n]
+	for len(c.buf) > 0 {
+		size, v := c.whole()
+		switch {
+		case v == Partial && !c.late():
+			return wait
+		case v == Partial:
+			return end
+		case v == Standard || !c.answer(size):
+			return standard
+		case !c.Keep || c.late():
+			return end
 		}
 		c.until(c.Arrived.Add(c.server.Idle))
 	}
+	c.idle.Store(true)
+	return wait
+}
+
+// interrupted says what follows when a wait ended and nothing had arrived.
+func (c *conn) interrupted() next {
+	switch {
+	case c.late():
+		return end
+	case c.lags:
+		return standard
+	case c.idle.Load(): // its end was seen
+		return end
+	}
+	return c.lastLook()
+}
+
+// lastLook lets a request through that crossed with the drain's closing of its
+// idle connection.
+func (c *conn) lastLook() next {
+	if len(c.buf) > 0 || c.SetReadDeadline(c.server.Now().Add(2*time.Millisecond)) != nil {
+		return end
+	}
+	n, _ := c.Read(c.space())
+	if n == 0 || c.SetReadDeadline(time.Time{}) != nil {
+		return end
+	}
+	return c.take(n)
 }
 
 // answer lets the handler answer the request that takes up the first size bytes;
 // false leaves it to net/http.
 func (c *conn) answer(size int) bool {
+	c.begun = false
 	c.Keep = !c.Request.Close && !c.server.draining.Load()
 	c.Arrived = c.server.Now()
 	if !c.server.Handler.ServeWire(&c.Exchange) {
@@ -117,93 +214,64 @@ func (c *conn) answer(size int) bool {
 	return true
 }
 
-// readHead reads until there is a whole head. Partial means that there will be none.
-func (c *conn) readHead() (size int, v Verdict) {
-	begun := false
-	for {
-		if len(c.buf) > 0 {
-			if size, v = c.Request.Parse(c.buf); v != Partial {
-				return size, v
-			}
-			if len(c.buf) > maxHead {
-				return 0, Standard
-			}
-			if !begun {
-				begun = true
-				c.until(c.server.Now().Add(c.server.Head))
-			}
-		}
-		if !c.fill() {
-			return 0, Partial
+// whole reads the request at the start of the buffer, and says how long it is
+// with its body. Partial means that some of it has yet to arrive.
+func (c *conn) whole() (size int, v Verdict) {
+	size, v = c.Request.Parse(c.buf)
+	switch {
+	case v == Partial && len(c.buf) > maxHead:
+		return 0, Standard
+	case v == Partial:
+		c.begin()
+		return 0, v
+	case v == Standard:
+		return 0, v
+	}
+	head := size
+	size += int(c.Request.Length)
+	if len(c.buf) < size {
+		return 0, c.awaitBody(size)
+	}
+	c.Body = c.buf[head:size]
+	if c.lags {
+		c.lags = false
+		if c.SetReadDeadline(time.Time{}) != nil {
+			return 0, Standard
 		}
 	}
+	return size, Plain
 }
 
-// readBody reads the body behind a head of size bytes. It returns the size of both.
-func (c *conn) readBody(size int) (int, Verdict) {
-	whole := size + int(c.Request.Length)
-	if cap(c.buf) < whole { // the head's strings must move along
-		c.buf = append(make([]byte, 0, whole), c.buf...)
-		if _, v := c.Request.Parse(c.buf); v != Plain {
-			return 0, v
-		}
+// begin bounds the time for the rest of a request.
+func (c *conn) begin() {
+	if !c.begun {
+		c.begun = true
+		c.until(c.server.Now().Add(c.server.Head))
 	}
-	if len(c.buf) < whole {
-		if v := c.awaitBody(whole); v != Plain {
-			return 0, v
-		}
-	}
-	c.Body = c.buf[size:whole]
-	return whole, Plain
 }
 
 // promptly is how long a body may lag behind its head. A slower one is net/http's,
 // which can refuse the request before its body is there.
 const promptly = 100 * time.Millisecond
 
-func (c *conn) awaitBody(whole int) Verdict {
-	_ = c.SetReadDeadline(c.server.Now().Add(promptly))
-	for len(c.buf) < whole {
-		n, err := c.Read(c.buf[len(c.buf):cap(c.buf)])
-		c.buf = c.buf[:len(c.buf)+n]
-		if err != nil {
-			return Standard
-		}
+func (c *conn) awaitBody(size int) Verdict {
+	if cap(c.buf) < size {
+		c.buf = append(make([]byte, 0, size), c.buf...)
 	}
-	if c.SetReadDeadline(time.Time{}) != nil {
-		return Partial
+	if !c.lags {
+		c.lags = true
+		_ = c.SetReadDeadline(c.server.Now().Add(promptly))
 	}
-	return Plain
+	return Partial
 }
 
-// fill reads more; false once nothing will come.
-func (c *conn) fill() bool {
-	if len(c.buf) == cap(c.buf) {
-		c.buf = append(make([]byte, 0, 2*cap(c.buf)), c.buf...)
+// send writes p whole.
+func (c *conn) send(p []byte) error {
+	if c.fd < 0 {
+		_, err := c.Write(p)
+		return err
 	}
-	waiting := len(c.buf) == 0
-	if waiting {
-		c.idle.Store(true)
-	}
-	n, err := c.Read(c.buf[len(c.buf):cap(c.buf)])
-	if waiting && !c.idle.CompareAndSwap(true, false) {
-		n, err = c.lastLook(n)
-	}
-	c.buf = c.buf[:len(c.buf)+n]
-	return n > 0 && err == nil
-}
-
-// lastLook lets a request through that crossed with the drain's closing of its
-// idle connection.
-func (c *conn) lastLook(n int) (int, error) {
-	if n == 0 {
-		_ = c.SetReadDeadline(c.server.Now().Add(2 * time.Millisecond))
-		n, _ = c.Read(c.buf[len(c.buf):cap(c.buf)])
-	}
-	if n == 0 {
-		return 0, net.ErrClosed
-	}
-	return n, c.SetReadDeadline(time.Time{})
+	return transmit(c.fd, c.Conn, p)
 }
 
 // handOver gives the connection and what was read of it to net/http.

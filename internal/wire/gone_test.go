@@ -16,9 +16,7 @@ func (w *waits) ServeWire(x *Exchange) bool {
 	l, err := w.origin.Get(time.Minute)
 	if err == nil {
 		x.Await(l)
-		if err = l.Send([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), nil, w.origin.clock.now().Add(time.Hour)); err == nil {
-			err = l.ReadHead()
-		}
+		err = l.Ask([]byte(request), nil, w.origin.clock.now().Add(time.Hour))
 		if !x.Got() && err == nil {
 			err = errors.New("the client was not missed")
 		}

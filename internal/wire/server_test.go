@@ -190,6 +190,26 @@ func TestSilenceIsBounded(t *testing.T) {
 	}
 }
 
+func TestAnEndThatComesWithTheLastRequestIsNoticed(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{"one": "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n", "and a part of the next": "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, r := serving(t, &echo{}).dial(t)
+			send(t, c, text)
+			if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+			if got, _ := answerOf(t, r); got != "GET /1 " {
+				t.Errorf("got %q", got)
+			}
+			if _, err := r.ReadByte(); !errors.Is(err, io.EOF) {
+				t.Errorf("the connection ends with %v", err)
+			}
+		})
+	}
+}
+
 func TestADrainLetsCallsUnderWayFinish(t *testing.T) {
 	t.Parallel()
 	e := &echo{entered: make(chan struct{}), leave: make(chan struct{})}

@@ -15,6 +15,9 @@ import (
 // likely without having read the request.
 var ErrStale = errors.New("the upstream had closed the connection")
 
+// ErrDead says that a connection had ended while it rested: nothing was sent on it.
+var ErrDead = errors.New("the upstream had closed the connection before it was asked")
+
 // ErrLate says that an upstream did not answer within its time.
 var ErrLate = errors.New("the upstream took too long")
 
@@ -41,25 +44,27 @@ type Link struct {
 	Chunks   Chunks
 
 	up     *Upstream
-	raw    syscall.RawConn // nil: cannot be looked at
 	buf    []byte
 	r, w   int // what was read and not yet taken
 	reused bool
 	since  time.Time
-	dead   bool // found by look
-	looker func(fd uintptr) bool
+
+	plain      bool // no TLS: the socket is read and written directly
+	head, body []byte
+	sent       bool
+	failure    error
+	step       func(fd uintptr) bool // exchange, bound once
 }
 
-// Get takes a connection that rests, or makes one within connect. One that rests
-// is looked at: the upstream may have closed it, or sent what nobody asked for,
-// which must not answer the next call.
+// Get takes a connection that rests, or makes one within connect. Whether one
+// that rests is still good shows when it is asked.
 func (u *Upstream) Get(connect time.Duration) (*Link, error) {
 	for now := u.Now(); ; {
 		l := u.pop()
 		if l == nil {
 			return u.Fresh(connect)
 		}
-		if now.Sub(l.since) < idleTime && !l.closed() {
+		if now.Sub(l.since) < idleTime {
 			l.reused = true
 			return l, nil
 		}
@@ -87,15 +92,16 @@ func (u *Upstream) Fresh(connect time.Duration) (*Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Link{up: u, buf: make([]byte, smallBuffer)}
+	l := &Link{up: u, buf: make([]byte, smallBuffer), plain: true}
 	u.Watch.watch(&l.watched, nc)
 	if secure, ok := nc.(interface{ NetConn() net.Conn }); ok {
-		nc = secure.NetConn()
+		l.raw, l.plain = rawOf(secure.NetConn()), false
 	}
-	if sc, ok := nc.(syscall.Conn); ok {
-		l.raw, _ = sc.SyscallConn()
+	if l.raw == nil {
+		_ = nc.Close()
+		return nil, errors.New("not a socket")
 	}
-	l.looker = l.look
+	l.step = l.exchange
 	return l, nil
 }
 
@@ -149,42 +155,86 @@ func (l *Link) Discard() {
 	_ = l.Close()
 }
 
-// closed reports whether the other side has closed a resting connection, or
-// sent something that nobody asked for.
-func (l *Link) closed() bool {
-	if l.raw == nil {
-		return false
-	}
-	l.dead = true
-	if err := l.raw.Read(l.looker); err != nil {
-		return true
-	}
-	return l.dead
-}
-
-func (l *Link) look(fd uintptr) bool {
-	var b [1]byte
-	_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-	l.dead = !errors.Is(err, syscall.EAGAIN)
-	return true
-}
-
 // Until bounds what is read from now on.
 func (l *Link) Until(at time.Time) { l.until(at) }
 
-// Send writes a request; until bounds the wait for its answer.
-func (l *Link) Send(head, body []byte, until time.Time) error {
+// Ask sends a request and reads the head of its answer, until which it waits, into
+// Response. A connection that rested is looked at first: the upstream may have
+// closed it, or sent what nobody asked for, which must not answer this request.
+// Then the error is ErrDead, and nothing was sent.
+func (l *Link) Ask(head, body []byte, until time.Time) error {
 	if !l.until(until) {
 		return ErrLate
 	}
 	var err error
-	if len(body) == 0 {
-		_, err = l.Write(head)
+	if l.plain {
+		err = l.askPlain(head, body)
 	} else {
-		buffers := net.Buffers{head, body}
-		_, err = buffers.WriteTo(l.Conn)
+		err = l.askSecure(head, body)
 	}
-	return l.explain(err)
+	if err != nil {
+		return l.explain(err)
+	}
+	return l.ReadHead()
+}
+
+func (l *Link) askSecure(head, body []byte) error {
+	if l.reused && l.left(true) {
+		return ErrDead
+	}
+	return l.write(head, body)
+}
+
+func (l *Link) write(head, body []byte) error {
+	if len(body) == 0 {
+		_, err := l.Write(head)
+		return err
+	}
+	buffers := net.Buffers{head, body}
+	_, err := buffers.WriteTo(l.Conn)
+	return err
+}
+
+func (l *Link) askPlain(head, body []byte) error {
+	l.head, l.body, l.sent, l.failure = head, body, false, nil
+	err := l.raw.Read(l.step)
+	l.head, l.body = nil, nil
+	if l.failure != nil {
+		return l.failure
+	}
+	return err
+}
+
+// exchange looks, sends, and, when it is called again because something has
+// come, reads. It reports false to wait. One wait around all three saves finding
+// out by a system call that there is nothing to read yet.
+func (l *Link) exchange(fd uintptr) bool {
+	if !l.sent && !l.reused {
+		return l.send(int(fd))
+	}
+	n, err := receive(int(fd), l.buf)
+	switch {
+	case errors.Is(err, errNothing):
+		return !l.sent && l.send(int(fd))
+	case !l.sent:
+		l.failure = ErrDead
+	case err != nil:
+		l.failure = err
+	default:
+		l.w, l.reused = n, false
+	}
+	return true
+}
+
+// send reports whether it failed.
+func (l *Link) send(fd int) bool {
+	l.sent = true
+	if len(l.body) > 0 {
+		l.failure = l.write(l.head, l.body)
+	} else {
+		l.failure = transmit(fd, l.Conn, l.head)
+	}
+	return l.failure != nil
 }
 
 // ReadHead reads the head of the next answer into Response. After an interim one

@@ -42,19 +42,27 @@ func newOrigin(t *testing.T) *origin {
 	return o
 }
 
+const request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
 // ask sends a request, lets the origin answer with text, and reads the head.
 func (o *origin) ask(t *testing.T, l *Link, server net.Conn, text string) {
 	t.Helper()
-	if err := l.Send([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), nil, o.clock.now().Add(time.Minute)); err != nil {
+	served := make(chan error, 1)
+	go func() {
+		_, err := http.ReadRequest(bufio.NewReader(server))
+		if err == nil {
+			_, err = io.WriteString(server, text)
+		}
+		served <- err
+	}()
+	if err := errors.Join(l.Ask([]byte(request), nil, o.clock.now().Add(time.Minute)), <-served); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := http.ReadRequest(bufio.NewReader(server)); err != nil {
-		t.Fatal(err)
-	}
-	send(t, server, text)
-	if err := l.ReadHead(); err != nil {
-		t.Fatal(err)
-	}
+}
+
+// dead reports whether l is found to have ended before anything is sent on it.
+func (o *origin) dead(l *Link) bool {
+	return errors.Is(l.Ask([]byte(request), nil, o.clock.now().Add(time.Minute)), ErrDead)
 }
 
 func (o *origin) link(t *testing.T) *Link {
@@ -110,7 +118,7 @@ func TestAClosedConnectionIsNoticedBeforeUse(t *testing.T) {
 			_ = server.Close()
 			arrived(l)
 			o.clock.add(rest)
-			if again := o.link(t); again == l {
+			if again := o.link(t); again == l && !o.dead(l) {
 				t.Error("a dead connection was used again")
 			}
 		})
@@ -126,7 +134,7 @@ func TestBytesThatNobodyAskedForEndARestingConnection(t *testing.T) {
 	l.Put(o.clock.now())
 	send(t, server, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
 	arrived(l)
-	if again := o.link(t); again == l {
+	if again := o.link(t); again != l || !o.dead(l) {
 		t.Error("a connection with a forged answer in it was used again")
 	}
 }
@@ -134,7 +142,7 @@ func TestBytesThatNobodyAskedForEndARestingConnection(t *testing.T) {
 // arrived waits until what the other side did can be seen.
 func arrived(l *Link) {
 	for range 1000 {
-		if l.closed() {
+		if l.left(true) {
 			return
 		}
 		time.Sleep(time.Millisecond)
@@ -149,12 +157,11 @@ func TestAConnectionThatDiedInBetweenIsStale(t *testing.T) {
 	o.ask(t, l, server, empty)
 	l.Put(o.clock.now())
 	l = o.link(t)
-	_ = server.Close() // after it was looked at
-	err := l.Send([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), nil, o.clock.now().Add(time.Minute))
-	if err == nil {
-		err = l.ReadHead()
-	}
-	if !errors.Is(err, ErrStale) {
+	go func() { // it ends while the request is on its way
+		_, _ = http.ReadRequest(bufio.NewReader(server))
+		_ = server.Close()
+	}()
+	if err := l.Ask([]byte(request), nil, o.clock.now().Add(time.Minute)); !errors.Is(err, ErrStale) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -164,10 +171,7 @@ func TestWhatFailsOnAFreshConnectionIsNotStale(t *testing.T) {
 	o := newOrigin(t)
 	l := o.link(t)
 	_ = (<-o.conns).Close()
-	err := l.Send([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), nil, o.clock.now().Add(time.Minute))
-	if err == nil {
-		err = l.ReadHead()
-	}
+	err := l.Ask([]byte(request), nil, o.clock.now().Add(time.Minute))
 	if err == nil || errors.Is(err, ErrStale) {
 		t.Errorf("got %v", err)
 	}
@@ -179,11 +183,11 @@ func TestAnAnswerThatDoesNotComeIsLate(t *testing.T) {
 	l := o.link(t)
 	server := <-o.conns
 	defer func() { _ = server.Close() }() // a connection that nobody holds would be reset
-	if err := l.Send([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), nil, o.clock.now().Add(time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	o.clock.add(2 * time.Second)
-	if err := l.ReadHead(); !errors.Is(err, ErrLate) {
+	go func() {
+		_, _ = http.ReadRequest(bufio.NewReader(server))
+		o.clock.add(2 * time.Second)
+	}()
+	if err := l.Ask([]byte(request), nil, o.clock.now().Add(time.Second)); !errors.Is(err, ErrLate) {
 		t.Errorf("got %v", err)
 	}
 	l.Put(o.clock.now())

@@ -27,10 +27,12 @@ type Watch struct {
 // watched is a connection with a deadline.
 type watched struct {
 	net.Conn
+	raw      syscall.RawConn // nil: not a socket
 	watch    *Watch
 	deadline atomic.Int64            // 0: none, broken: passed
 	behind   atomic.Pointer[watched] // of a client's: the upstream's that it waits for
 	gone     atomic.Bool             // of a client's: it left while it waited
+	unlooked atomic.Bool             // of a client's: whether it has ended is not known since it began to wait
 }
 
 const broken = -1
@@ -76,17 +78,20 @@ func (w *Watch) sweep(now int64, look bool) {
 		if d := c.deadline.Load(); d > 0 && d < now && c.deadline.CompareAndSwap(d, broken) {
 			_ = c.SetDeadline(time.Unix(1, 0)) // wakes who reads or writes
 		}
-		if up := c.behind.Load(); look && up != nil && left(c.Conn) && c.behind.CompareAndSwap(up, nil) {
+		if up := c.behind.Load(); look && up != nil && c.left(false) && c.behind.CompareAndSwap(up, nil) {
 			c.gone.Store(true)
 			up.deadline.Store(broken)
 			_ = up.SetDeadline(time.Unix(1, 0))
+		}
+		if c.unlooked.Load() && c.unlooked.CompareAndSwap(true, false) && c.left(false) {
+			_ = c.SetReadDeadline(time.Unix(1, 0))
 		}
 	}
 }
 
 // watch begins to watch nc. Its deadline may be set from then on.
 func (w *Watch) watch(c *watched, nc net.Conn) {
-	c.Conn, c.watch = nc, w
+	c.Conn, c.watch, c.raw = nc, w, rawOf(nc)
 	w.mu.Lock()
 	w.conns[c] = struct{}{}
 	w.mu.Unlock()
@@ -119,21 +124,17 @@ func (c *watched) until(at time.Time) bool {
 // late reports whether the deadline passed.
 func (c *watched) late() bool { return c.deadline.Load() == broken }
 
-// left reports whether the other side of a connection has ended it.
-func left(nc net.Conn) bool {
-	sc, ok := nc.(syscall.Conn)
-	if !ok {
+// left reports whether the other side has ended the connection, or, if silence
+// is due, has sent anything.
+func (c *watched) left(silent bool) bool {
+	if c.raw == nil {
 		return false
 	}
-	raw, err := sc.SyscallConn()
-	if err != nil {
-		return true
-	}
 	gone := false
-	err = raw.Control(func(fd uintptr) {
+	err := c.raw.Control(func(fd uintptr) {
 		var b [1]byte
 		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		gone = n <= 0 && !errors.Is(err, syscall.EAGAIN)
+		gone = (n <= 0 || silent) && !errors.Is(err, syscall.EAGAIN)
 	})
 	return gone || err != nil
 }
