@@ -12,6 +12,7 @@ const (
 	oidBool        = 16
 	oidInt8        = 20
 	oidInt2        = 21
+	oidInt4        = 23
 	oidText        = 25
 	oidTimestamptz = 1184
 	oidUUID        = 2950
@@ -55,6 +56,11 @@ func (a *array) uuid(v *uuid.UUID) {
 func (a *array) int8(v int64) {
 	a.begin(8)
 	a.buf = binary.BigEndian.AppendUint64(a.buf, uint64(v))
+}
+
+func (a *array) int4(v int32) {
+	a.begin(4)
+	a.buf = binary.BigEndian.AppendUint32(a.buf, uint32(v))
 }
 
 func (a *array) int2(v int16) {

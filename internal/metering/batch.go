@@ -15,44 +15,49 @@ import (
 // more calls fall into one row of the roll-ups.
 const batchSlots = 32768
 
+// stride is how many slots are read at a time: as many as fit a processor's cache.
+const stride = 256
+
 // batch is what one transaction stores: the finished records of some slots of a
 // segment.
 type batch struct {
 	segment  uuid.UUID
 	from, to int64
 	damaged  int
-	records  []spool.Record
+	calls    int
 
 	reader spool.Reader
 	events eventColumns
 	hourly rollUp
 	traces traces
+	sender sender
 }
 
 // read takes the next records of a segment from a slot on, over places that
 // were never written, and adds them up.
-func (b *batch) read(seg *spool.Segment, from, end int64) (err error) {
-	b.segment, b.from, b.to, b.damaged = seg.ID, from, from, 0
-	for {
-		next, damaged := min(b.to+batchSlots, end), 0
-		if b.records, damaged, _, err = b.reader.Read(seg, b.to, next); err != nil {
-			return err
-		}
-		b.to, b.damaged = next, b.damaged+damaged
-		if len(b.records) > 0 || b.to >= end {
-			break
-		}
-	}
+func (b *batch) read(seg *spool.Segment, from, end int64) error {
+	b.segment, b.from, b.to, b.damaged, b.calls = seg.ID, from, from, 0, 0
 	b.events.reset()
 	b.hourly.reset()
 	b.traces.reset()
-	for i := range b.records {
-		r := &b.records[i]
-		b.events.add(r)
-		b.hourly.add(r)
-		b.traces.add(r)
+	for b.to < end && (b.calls == 0 || b.to < from+batchSlots) {
+		next := min(b.to+stride, end)
+		records, damaged, _, err := b.reader.Read(seg, b.to, next)
+		if err != nil {
+			return err
+		}
+		for i := range records {
+			b.add(&records[i])
+		}
+		b.to, b.damaged, b.calls = next, b.damaged+damaged, b.calls+len(records)
 	}
 	return nil
+}
+
+func (b *batch) add(r *spool.Record) {
+	row := b.hourly.add(r)
+	b.traces.add(r, &b.hourly.rows[row])
+	b.events.add(r, row)
 }
 
 var errMoved = errors.New("the segment was advanced by somebody else")
@@ -72,17 +77,17 @@ func (s *Shipper) store(ctx context.Context, b *batch) error {
 		if tag.RowsAffected() != 1 {
 			return errMoved
 		}
-		if len(b.records) == 0 {
+		if b.calls == 0 {
 			return nil
 		}
 		var id int64
 		err = tx.QueryRow(ctx, `
 			INSERT INTO usage_batches (segment_id, from_slot, to_slot, events, received_at) VALUES ($1, $2, $3, $4, $5) RETURNING id`,
-			b.segment, b.from, b.to, len(b.records), s.now()).Scan(&id)
+			b.segment, b.from, b.to, b.calls, s.now()).Scan(&id)
 		if err != nil {
 			return fmt.Errorf("open batch: %w", err)
 		}
-		late, err = b.add(ctx, tx, id)
+		late, err = b.put(ctx, tx, id)
 		return err
 	})
 	if err == nil && late > 0 {
@@ -91,36 +96,22 @@ func (s *Shipper) store(ctx context.Context, b *batch) error {
 	return err
 }
 
-// add stores the calls and what follows from them, in the order in which every
+// put stores the calls and what follows from them, in the order in which every
 // shipper takes its locks. late is of how many quotas calls came after their
 // lease was written off.
-func (b *batch) add(ctx context.Context, tx pgx.Tx, id int64) (late int64, err error) {
-	if _, err := run(ctx, tx, "add events", insertEvents, b.events.params(id)); err != nil {
+func (b *batch) put(ctx context.Context, tx pgx.Tx, id int64) (late int64, err error) {
+	conn := tx.Conn()
+	if _, err := b.sender.run(ctx, conn, "add events", insertEvents, b.events.params(id)); err != nil {
 		return 0, err
 	}
-	if _, err := run(ctx, tx, "roll up", upsertHourly, b.hourly.params()); err != nil {
+	if _, err := b.sender.run(ctx, conn, "roll up", upsertHourly, b.hourly.params()); err != nil {
 		return 0, err
 	}
-	if _, err := run(ctx, tx, "note key use", upsertKeys, b.traces.keyParams()); err != nil {
+	if _, err := b.sender.run(ctx, conn, "note key use", upsertKeys, b.traces.keyParams(b.hourly.rows)); err != nil {
 		return 0, err
 	}
-	if leases := b.traces.leaseParams(); leases != nil {
-		return run(ctx, tx, "note leases", updateLeases, leases)
+	if leases := b.traces.leaseParams(b.hourly.rows); leases != nil {
+		return b.sender.run(ctx, conn, "note leases", updateLeases, leases)
 	}
 	return 0, nil
-}
-
-// run executes a prepared statement with parameters that are in binary form
-// already, and says how many rows it affected.
-func run(ctx context.Context, tx pgx.Tx, what, sql string, params [][]byte) (rows int64, err error) {
-	stmt, err := tx.Conn().Prepare(ctx, what, sql)
-	if err == nil {
-		formats := []int16{pgx.BinaryFormatCode}
-		tag, failed := tx.Conn().PgConn().ExecPrepared(ctx, stmt.Name, params, formats, nil).Close()
-		rows, err = tag.RowsAffected(), failed
-	}
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", what, err)
-	}
-	return rows, nil
 }

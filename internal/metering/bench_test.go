@@ -113,26 +113,24 @@ func (c *caller) fill(b *testing.B, s *spool.Spool) {
 // insertBare stores the same calls under other ids, and nothing else.
 func insertBare(b *testing.B, db *pgxpool.Pool, c *caller) time.Duration {
 	b.Helper()
-	var columns eventColumns
+	var calls batch
+	var d days
 	started := time.Now()
 	for from := 0; from < len(c.records); from += batchSlots {
-		columns.reset()
+		calls.events.reset()
+		calls.hourly.reset()
+		calls.traces.reset()
 		for i := range c.records[from:min(from+batchSlots, len(c.records))] {
 			r := c.records[from+i]
 			r.RequestID[15] ^= 0xff
 			r.At = r.At.Add(-24 * time.Hour)
-			columns.add(&r)
+			calls.add(&r)
 		}
-		if from == 0 {
-			var d days
-			first := c.records[0]
-			first.At = first.At.Add(-24 * time.Hour)
-			if err := d.prepare(b.Context(), db, []spool.Record{first}); err != nil {
-				b.Fatal(err)
-			}
+		if err := d.prepare(b.Context(), db, calls.hourly.rows); err != nil {
+			b.Fatal(err)
 		}
 		err := pgx.BeginFunc(b.Context(), db, func(tx pgx.Tx) error {
-			_, err := run(b.Context(), tx, "add events", insertEvents, columns.params(1))
+			_, err := calls.sender.run(b.Context(), tx.Conn(), "add events", insertEvents, calls.events.params(1))
 			return err
 		})
 		if err != nil {

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
-
-	"tollgate/internal/metering/spool"
 )
 
 // days are the UTC days for which a partition of single calls is known to
@@ -20,15 +18,15 @@ type days struct {
 
 const daySeconds = 24 * 60 * 60
 
-// prepare makes the partitions that records need and that are missing.
-func (d *days) prepare(ctx context.Context, pool *pgxpool.Pool, records []spool.Record) error {
+// prepare makes the partitions that calls need and that are missing.
+func (d *days) prepare(ctx context.Context, pool *pgxpool.Pool, rows []sums) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.known == nil {
 		d.known = map[int64]bool{}
 	}
-	for i := range records {
-		day := floorDiv(records[i].At.Unix(), daySeconds)
+	for i := range rows {
+		day := floorDiv(rows[i].hour, daySeconds)
 		if d.known[day] {
 			continue
 		}

@@ -34,6 +34,10 @@ type sums struct {
 	sumKey
 	org, application, version uuid.UUID
 	counts                    [10]int64 // in the statement's order
+
+	last  use   // of the key
+	lease int64 // of the last calls, and how many they are
+	spent int64
 }
 
 // rollUp adds calls up by hour. Its memory is used again.
@@ -56,7 +60,8 @@ func (u *rollUp) reset() {
 	u.rows = u.rows[:0]
 }
 
-func (u *rollUp) add(r *spool.Record) {
+// add adds a call up, and returns the place of its row.
+func (u *rollUp) add(r *spool.Record) int {
 	seconds := r.At.Unix()
 	k := sumKey{r.Subscription, r.Key, r.Operation, seconds - seconds%3600, int16(r.Status), r.Flags&spool.FlagTest != 0}
 	i, known := u.at[k]
@@ -78,6 +83,7 @@ func (u *rollUp) add(r *spool.Record) {
 	c[7] += int64(r.BytesIn)
 	c[8] += int64(r.BytesOut)
 	c[9] += r.Duration.Microseconds()
+	return i
 }
 
 // params are the rows in the order in which they are locked, so that two

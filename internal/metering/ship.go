@@ -185,7 +185,7 @@ func (s *Shipper) shipSegment(ctx context.Context, lane *batch, p spool.Pending)
 		if err := lane.read(p.Segment, from, p.To); err != nil {
 			return total, err
 		}
-		if err := s.days.prepare(ctx, s.pool, lane.records); err != nil {
+		if err := s.days.prepare(ctx, s.pool, lane.hourly.rows); err != nil {
 			return total, err
 		}
 		err := s.store(ctx, lane)
@@ -197,11 +197,12 @@ func (s *Shipper) shipSegment(ctx context.Context, lane *batch, p spool.Pending)
 			s.days.forget() // perhaps because one was dropped
 			return total, err
 		}
-		s.records.Add(float64(len(lane.records)))
+		s.records.Add(float64(lane.calls))
 		s.damaged.Add(float64(lane.damaged))
-		total += len(lane.records)
+		total += lane.calls
 		from = lane.to
 		s.advanced(id, from)
+		s.spool.Shipped(p.Segment, from)
 	}
 	if p.Sealed && from >= p.To {
 		s.forget(id)

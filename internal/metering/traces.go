@@ -1,7 +1,9 @@
 package metering
 
 import (
+	"cmp"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -32,56 +34,80 @@ const updateLeases = `
 // traces are what calls leave on keys and quota leases: a key's last use, and
 // what was spent of a lease, so that a dead gateway's rest can be given back.
 type traces struct {
-	last    map[uuid.UUID]*spool.Record
-	ids     []uuid.UUID
+	keys    []*sums // one row for each key, the one with its last use
 	spent   map[int64]int64
 	leases  []int64
 	columns [6]array
 }
 
+// use is one use of a key.
+type use struct {
+	at       time.Time
+	request  uuid.UUID
+	duration time.Duration
+	status   uint16
+}
+
 var keyTypes = [6]uint32{oidUUID, oidUUID, oidTimestamptz, oidInt2, oidInt8, oidUUID}
 
 func (t *traces) reset() {
-	if t.last == nil {
-		t.last, t.spent = map[uuid.UUID]*spool.Record{}, map[int64]int64{}
+	if t.spent == nil {
+		t.spent = map[int64]int64{}
 	}
-	clear(t.last)
 	clear(t.spent)
 }
 
-func (t *traces) add(r *spool.Record) {
-	if last := t.last[r.Key]; last == nil || !r.At.Before(last.At) {
-		t.last[r.Key] = r
+// add notes a call in the row that it is summed up in. Calls of a row come from
+// the same key, and mostly from the same lease.
+func (t *traces) add(r *spool.Record, row *sums) {
+	if !r.At.Before(row.last.at) {
+		row.last = use{r.At, r.RequestID, r.Duration, r.Status}
 	}
-	if r.Lease != 0 {
-		t.spent[r.Lease]++
+	if r.Lease != row.lease {
+		t.count(row)
+		row.lease = r.Lease
 	}
+	row.spent++
 }
 
-func (t *traces) keyParams() [][]byte {
-	t.ids = t.ids[:0]
-	for id := range t.last {
-		t.ids = append(t.ids, id)
+// count adds up what a row has spent of its lease.
+func (t *traces) count(row *sums) {
+	if row.lease != 0 {
+		t.spent[row.lease] += row.spent
 	}
-	slices.SortFunc(t.ids, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
+	row.spent = 0
+}
+
+// keyParams are each key's last use, in the order of the keys.
+func (t *traces) keyParams(rows []sums) [][]byte {
+	t.keys = t.keys[:0]
+	for i := range rows {
+		t.keys = append(t.keys, &rows[i])
+	}
+	slices.SortFunc(t.keys, func(a, b *sums) int {
+		return cmp.Or(slices.Compare(a.key[:], b.key[:]), b.last.at.Compare(a.last.at))
+	})
+	t.keys = slices.CompactFunc(t.keys, func(a, b *sums) bool { return a.key == b.key })
 	c := &t.columns
 	for i := range c {
 		c[i].reset(keyTypes[i])
 	}
-	for _, id := range t.ids {
-		r := t.last[id]
-		c[0].uuid(&r.Key)
-		c[1].uuid(&r.Org)
-		c[2].time(r.At)
-		c[3].int2(int16(r.Status))
-		c[4].int8(r.Duration.Microseconds())
-		c[5].uuid(&r.RequestID)
+	for _, row := range t.keys {
+		c[0].uuid(&row.key)
+		c[1].uuid(&row.org)
+		c[2].time(row.last.at)
+		c[3].int2(int16(row.last.status))
+		c[4].int8(row.last.duration.Microseconds())
+		c[5].uuid(&row.last.request)
 	}
 	return wires(c[:])
 }
 
 // leaseParams are nil when no lease was touched.
-func (t *traces) leaseParams() [][]byte {
+func (t *traces) leaseParams(rows []sums) [][]byte {
+	for i := range rows {
+		t.count(&rows[i])
+	}
 	if len(t.spent) == 0 {
 		return nil
 	}

@@ -144,7 +144,7 @@ func (p *program) serve(ctx context.Context, public, private net.Listener, ready
 	defer stop()
 	group, background := errgroup.WithContext(background)
 	checks := check.New(p.views.Groups(), p.proxy.Transport(), p.clock.Steady)
-	for _, work := range []func(context.Context){p.views.Run, p.shipper.Run, p.keepUp, p.limits, checks.Run} {
+	for _, work := range []func(context.Context){p.views.Run, p.shipper.Run, p.keepUsage, p.keepUp, p.limits, checks.Run} {
 		group.Go(func() error { work(background); return nil })
 	}
 	if ready != nil {
@@ -188,9 +188,17 @@ func (p *program) handler(g *proxy.Gateway) http.Handler {
 	})
 }
 
-// keepUp brings usage to the disk itself, flushes refusals, forgets passed windows and tells the operator that
-// this gateway lives.
-func (p *program) keepUp(ctx context.Context) {
+// keepUsage brings usage to the disk itself, whatever the database does.
+func (p *program) keepUsage(ctx context.Context) {
+	everyHalfSecond(ctx, func(int) {
+		if err := p.spool.Sync(); err != nil {
+			p.logger.Error("usage could not be brought to disk", "error", err)
+		}
+	})
+}
+
+// everyHalfSecond calls do, with how often it has, until ctx ends.
+func everyHalfSecond(ctx context.Context, do func(n int)) {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	for n := 0; ; n++ {
@@ -198,10 +206,15 @@ func (p *program) keepUp(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			do(n)
 		}
-		if err := p.spool.Sync(); err != nil {
-			p.logger.Error("usage could not be brought to disk", "error", err)
-		}
+	}
+}
+
+// keepUp flushes refusals, forgets passed windows and tells the operator that
+// this gateway lives.
+func (p *program) keepUp(ctx context.Context) {
+	everyHalfSecond(ctx, func(n int) {
 		if err := p.refusals.Flush(ctx, p.pool); err != nil {
 			p.logger.Debug("refusals not stored", "error", err)
 		}
@@ -217,7 +230,7 @@ func (p *program) keepUp(ctx context.Context) {
 				p.proxy.CloseEnded(v)
 			}
 		}
-	}
+	})
 }
 
 // settle gives back what earlier runs leased and did not spend, once all that

@@ -66,8 +66,9 @@ func (s *Spool) Pending() []Pending {
 	return out
 }
 
-// Sync brings what was appended to the disk itself. Without it a record
-// outlives the process; with it, also a power cut.
+// Sync brings records to the disk itself that have waited through the two calls
+// of Sync before this one and are not shipped. Without it a record outlives the
+// process; with it, also a power cut. What was shipped is safe in the database.
 func (s *Spool) Sync() error {
 	var errs []error
 	for _, u := range s.unsynced() {
@@ -97,12 +98,30 @@ func (s *Spool) unsynced() (out []span) {
 		if end == 0 {
 			end = f.handedOut()
 		}
-		if f.advance(end); f.synced < f.doneTo {
-			out = append(out, span{f.Segment, f.synced, f.doneTo})
-			f.synced = f.doneTo
+		f.advance(end)
+		due := f.seen[0]
+		f.seen[0], f.seen[1] = f.seen[1], f.doneTo
+		if f.synced = max(f.synced, f.shipped); f.synced < due {
+			out = append(out, span{f.Segment, f.synced, due})
+			f.synced = due
 		}
 	}
 	return out
+}
+
+// Shipped says that the slots of a segment below to are in the database.
+func (s *Spool) Shipped(seg *Segment, to int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.sealed {
+		if f.Segment == seg {
+			f.shipped = to
+			return
+		}
+	}
+	if f := s.active.Load(); f != nil && f.Segment == seg {
+		f.shipped = to
+	}
 }
 
 // Forget removes a sealed segment after all of it was shipped.

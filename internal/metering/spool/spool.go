@@ -77,7 +77,10 @@ type fill struct {
 	end    int64 // slots handed out, once sealed
 	doneTo int64 // all slots below are finished or will never be
 	listed int64 // doneTo as the shipper knows it
-	synced int64 // all slots below have been handed to the disk
+	synced int64 // all slots below have been handed to the disk, or need not be
+
+	seen    [2]int64 // doneTo when Sync was called the last but one time, and the last
+	shipped int64    // all slots below are in the database
 }
 
 func (f *fill) write(slot int64, r *Record) {

@@ -403,3 +403,29 @@ func TestEveryAppendedRecordIsReadOnceWhateverTheOrder(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatTheDatabaseDoesNotHaveInTimeIsBroughtToTheDisk(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), 64, 16)
+	rounds := func(n int) (synced int64) {
+		for range n {
+			for _, u := range s.unsynced() {
+				synced += u.to - u.from
+			}
+		}
+		return synced
+	}
+	for range 3 {
+		appendOne(t, s, uuid.New())
+	}
+	if early, due, again := rounds(2), rounds(1), rounds(3); early != 0 || due != 3 || again != 0 {
+		t.Errorf("%d records were brought to the disk early, %d in time, %d again", early, due, again)
+	}
+	for range 5 {
+		appendOne(t, s, uuid.New())
+	}
+	s.Shipped(s.Pending()[0].Segment, 7)
+	if due := rounds(4); due != 1 {
+		t.Errorf("%d records were brought to the disk, want the one that was not shipped", due)
+	}
+}
