@@ -3,6 +3,7 @@ package metering
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -36,6 +37,11 @@ func (s *sender) run(ctx context.Context, conn *pgx.Conn, what, sql string, para
 // build makes the messages of one execution (PostgreSQL's documentation,
 // “Extended Query”).
 func (s *sender) build(stmt string, params [][]byte) (err error) {
+	size := 1 << 10 // more than the rest takes
+	for _, p := range params {
+		size += len(p) + 4
+	}
+	s.message = slices.Grow(s.message[:0], size)
 	bind := pgproto3.Bind{PreparedStatement: stmt, ParameterFormatCodes: []int16{pgx.BinaryFormatCode}, Parameters: params}
 	if s.message, err = bind.Encode(s.message[:0]); err != nil {
 		return err

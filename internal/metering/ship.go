@@ -85,22 +85,29 @@ func registerSpool(s *spool.Spool, reg prometheus.Registerer) {
 }
 
 // busy is how many calls in one shipment make the next wait longer: a larger one
-// adds up more calls in each sum that it stores.
-const busy = 500
+// adds up more calls in each sum that it stores. With the time that shipping
+// takes, calls are in the database before the spool would bring them to the disk.
+const (
+	busy   = 500
+	gather = 600 * time.Millisecond
+)
 
 // Run ships until ctx ends: soon after records are appended, and again after a
 // pause when the database fails. It does not drain: call Drain when calls have ended.
 func (s *Shipper) Run(ctx context.Context) {
-	const gather, pause = 100 * time.Millisecond, time.Second
+	const soon, pause = 100 * time.Millisecond, time.Second
 	for {
-		wait := gather
+		wait := soon
 		n, err := s.ShipPending(ctx)
 		if err != nil && ctx.Err() == nil {
 			s.failures.Inc()
 			s.logger.Warn("usage could not be shipped and stays in the spool", "error", err)
 		}
-		if err != nil || n > busy {
+		switch {
+		case err != nil:
 			wait = pause
+		case n > busy:
+			wait = gather
 		}
 		s.tellAlarm()
 		timer := time.NewTimer(wait)

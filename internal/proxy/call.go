@@ -25,6 +25,7 @@ type call struct {
 	r       request
 	view    *snapshot.View
 	started time.Time // real time, for durations
+	now     time.Time // real time when the clock was last read
 	arrived time.Time // business time, for limits and usage
 
 	path   string // canonical, decoded

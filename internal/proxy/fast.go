@@ -17,7 +17,7 @@ import (
 
 // serveFast forwards a call that every step let pass, and meters it once.
 func (g *Gateway) serveFast(c *call) {
-	defer g.end(c)
+	defer func() { g.end(c, c.now) }()
 	c.out.in = uint64(len(c.fast.Body))
 	l, err := g.exchange(c)
 	if err != nil {
@@ -27,13 +27,20 @@ func (g *Gateway) serveFast(c *call) {
 	g.relay(c, l)
 }
 
+// look reads the clock for c. What follows at once goes by the same time: the
+// clock is read three times a call, not at each step.
+func (g *Gateway) look(c *call) time.Time {
+	c.now = g.Clock.Steady()
+	return c.now
+}
+
 // fail answers a call that got no answer.
 func (g *Gateway) fail(c *call, err error) {
 	c.fast.Got()
 	c.out.ours = true
 	if c.fast.Gone() { // nobody is there to read an answer
 		c.out.status, c.out.fault, c.fast.Keep = statusGone, true, false
-		_ = g.meter(c, g.Clock.Steady()) // logged and counted there
+		_ = g.meter(c, g.look(c)) // logged and counted there
 		return
 	}
 	e := errUnreachable
@@ -41,7 +48,7 @@ func (g *Gateway) fail(c *call, err error) {
 		e = errTimeout
 	}
 	c.out.status, c.out.complete = e.Status(), true
-	_ = g.meter(c, g.Clock.Steady()) // logged and counted there; nothing is billed
+	_ = g.meter(c, g.look(c)) // logged and counted there; nothing is billed
 	g.answerError(c, e, err)
 }
 
@@ -98,7 +105,7 @@ func repeatable(method string) bool { return method != http.MethodPost && method
 // elsewhere as long as the upstream's policy says so.
 func (g *Gateway) exchange(c *call) (*wire.Link, error) {
 	for n := 1; ; n++ {
-		until := g.Clock.Steady().Add(g.left(c, g.firstByte(c)))
+		until := g.look(c).Add(c.left(g.firstByte(c)))
 		c.fast.Until(until.Add(lastOfBody + slack))
 		c.spans.attempt(c.url().Host)
 		c.fast.Out = g.appendRequest(c.fast.Out[:0], c)
@@ -120,21 +127,20 @@ func (g *Gateway) exchange(c *call) (*wire.Link, error) {
 func (g *Gateway) try(c *call, until time.Time) (*wire.Link, upstream.Trouble, error) {
 	up := g.links.to(c.url())
 	connect := c.route.How.Timeouts.Connect
-	for get := up.Get; ; {
-		l, err := get(connect)
-		if err != nil {
-			return nil, upstream.NotReached, err
-		}
+	l, err := up.Get(c.now, connect)
+	for err == nil {
 		switch err = g.ask(c, l, until); {
 		case err == nil:
 			return l, upstream.Answered, nil
 		case errors.Is(err, wire.ErrDead): // nothing was sent
+			l, err = up.Get(c.now, connect)
 		case errors.Is(err, wire.ErrStale) && repeatable(c.r.method):
-			get = up.Fresh
+			l, err = up.Fresh(connect)
 		default:
 			return nil, upstream.NoAnswer, err
 		}
 	}
+	return nil, upstream.NotReached, err
 }
 
 // maxInterim bounds interim answers, which an upstream could send for ever.
@@ -186,7 +192,7 @@ func (c *call) appendHead(b []byte, r *wire.Response) []byte {
 
 // relay passes the answer on.
 func (g *Gateway) relay(c *call, l *wire.Link) {
-	now := g.Clock.Steady()
+	now := g.look(c)
 	c.out.status, c.out.firstByte = l.Response.Status, now.Sub(c.started)
 	x, r := c.fast, &l.Response
 	c.readUnitsHeader(r)
@@ -244,13 +250,13 @@ func (g *Gateway) finish(c *call, now time.Time) error {
 // not passed on to its end.
 func (g *Gateway) settle(c *call, l *wire.Link, err error) {
 	if here := c.fast.Got(); here && err == nil {
-		l.Put(g.Clock.Steady())
+		l.Put(c.now)
 		return
 	}
 	l.Discard()
 	c.out.fault = c.out.fault || c.fast.Gone()
 	c.fast.Keep = false // the client sees that its answer ends too early
-	_ = g.meter(c, g.Clock.Steady())
+	_ = g.meter(c, g.look(c))
 }
 
 // relayLength passes on a body whose length is known.
@@ -278,7 +284,7 @@ func (g *Gateway) relayLength(c *call, l *wire.Link, now time.Time) error {
 		if err := g.more(c, l); err != nil {
 			return err
 		}
-		now = g.Clock.Steady()
+		now = g.look(c)
 	}
 }
 
@@ -318,7 +324,7 @@ func (g *Gateway) more(c *call, l *wire.Link) error {
 // pause gives the upstream anew as long as it may pause in its answer, and the
 // client a little longer to take what comes.
 func (g *Gateway) pause(c *call, l *wire.Link) {
-	until := g.Clock.Steady().Add(g.left(c, g.cfg.Timeout))
+	until := g.look(c).Add(c.left(g.cfg.Timeout))
 	l.Until(until)
 	c.fast.Until(until.Add(lastOfBody + slack))
 }
@@ -397,7 +403,7 @@ func (g *Gateway) finishChunks(c *call, l *wire.Link) error {
 		}
 	}
 	x.Out = append(x.Out, "\r\n"...)
-	return g.finish(c, g.Clock.Steady())
+	return g.finish(c, g.look(c))
 }
 
 // trailerPasses reports whether a trailer field may follow a body: none that

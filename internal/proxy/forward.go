@@ -52,11 +52,13 @@ func (g *Gateway) serveStandard(c *call) {
 	w, r := c.std.w, c.std.r
 	ctx, cancel := context.WithCancelCause(c.ctx)
 	defer cancel(nil)
-	first := g.left(c, g.firstByte(c))
+	g.look(c)
+	first := c.left(g.firstByte(c))
 	late := time.AfterFunc(first, func() { cancel(context.DeadlineExceeded) })
 	defer late.Stop()
 	c.std.keep = func() { // each part of an answer begins the pause anew
-		pause := g.left(c, g.cfg.Timeout)
+		g.look(c)
+		pause := c.left(g.cfg.Timeout)
 		late.Reset(pause)
 		g.bound(w, pause+lastOfBody)
 	}
@@ -72,7 +74,7 @@ func (g *Gateway) serveStandard(c *call) {
 		g.sockets.add(c, func() { cancel(nil) })
 		defer g.sockets.remove(c)
 	}
-	defer g.end(c)
+	defer func() { g.end(c, g.look(c)) }()
 	// An aborted answer panics with http.ErrAbortHandler: it was forwarded all the same.
 	defer func() { _ = g.meterStandard(c) }() // logged and counted there
 	g.forward.ServeHTTP(w, out)
@@ -87,9 +89,9 @@ func (g *Gateway) firstByte(c *call) time.Duration {
 }
 
 // left is wait, or what is left of the time for the whole call if that is less.
-func (g *Gateway) left(c *call, wait time.Duration) time.Duration {
+func (c *call) left(wait time.Duration) time.Duration {
 	if whole := c.route.How.Timeouts.Call; whole > 0 {
-		return max(min(wait, c.started.Add(whole).Sub(g.Clock.Steady())), 0)
+		return max(min(wait, c.started.Add(whole).Sub(c.now)), 0)
 	}
 	return wait
 }

@@ -46,7 +46,7 @@ func (l *links) add(target *url.URL) *wire.Upstream {
 	name := linkKey{target.Scheme, target.Host}
 	next := maps.Clone(*l.known.Load())
 	if next[name] == nil {
-		next[name] = &wire.Upstream{Dial: l.dial(target), Watch: l.watch, Now: l.now}
+		next[name] = &wire.Upstream{Dial: l.dial(target), Watch: l.watch}
 	}
 	l.known.Store(&next)
 	return next[name]

@@ -84,7 +84,7 @@ func (c *call) record(now time.Time) spool.Record {
 
 // end closes what a forwarded call held: its place among those under way, and
 // its target, which learns how it did.
-func (g *Gateway) end(c *call) {
+func (g *Gateway) end(c *call, now time.Time) {
 	c.rate.Done()
 	o := upstream.Success
 	switch {
@@ -93,7 +93,7 @@ func (g *Gateway) end(c *call) {
 	case c.out.broken, c.out.ours, upstream.Failed(c.out.status):
 		o = upstream.Failure
 	}
-	g.report(c, o, g.Clock.Steady())
+	g.report(c, o, now)
 	c.endTrace(c.out.status)
 }
 

@@ -24,7 +24,7 @@ func rawOf(nc net.Conn) syscall.RawConn {
 // errNothing, io.EOF, or what broke the connection.
 func receive(fd int, p []byte) (int, error) {
 	for {
-		switch n, err := syscall.Read(fd, p); {
+		switch n, err := readNow(fd, p); {
 		case n > 0:
 			return n, nil
 		case err == nil:
@@ -41,7 +41,7 @@ func receive(fd int, p []byte) (int, error) {
 // once nc writes, which waits.
 func transmit(fd int, nc net.Conn, p []byte) error {
 	for len(p) > 0 {
-		n, err := syscall.Write(fd, p)
+		n, err := writeNow(fd, p)
 		switch {
 		case n > 0:
 			p = p[n:]

@@ -13,7 +13,7 @@ type waits struct {
 }
 
 func (w *waits) ServeWire(x *Exchange) bool {
-	l, err := w.origin.Get(time.Minute)
+	l, err := w.origin.Get(w.origin.clock.now(), time.Minute)
 	if err == nil {
 		x.Await(l)
 		err = l.Ask([]byte(request), nil, w.origin.clock.now().Add(time.Hour))

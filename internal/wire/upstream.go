@@ -25,7 +25,6 @@ var ErrLate = errors.New("the upstream took too long")
 type Upstream struct {
 	Dial  func(context.Context) (net.Conn, error)
 	Watch *Watch
-	Now   func() time.Time
 
 	mu   sync.Mutex
 	idle []*Link // the last one used is the last
@@ -56,10 +55,10 @@ type Link struct {
 	step       func(fd uintptr) bool // exchange, bound once
 }
 
-// Get takes a connection that rests, or makes one within connect. Whether one
-// that rests is still good shows when it is asked.
-func (u *Upstream) Get(connect time.Duration) (*Link, error) {
-	for now := u.Now(); ; {
+// Get takes a connection that rests at now, or makes one within connect. Whether
+// one that rests is still good shows when it is asked.
+func (u *Upstream) Get(now time.Time, connect time.Duration) (*Link, error) {
+	for {
 		l := u.pop()
 		if l == nil {
 			return u.Fresh(connect)

@@ -26,7 +26,7 @@ func newOrigin(t *testing.T) *origin {
 	}
 	o := &origin{clock: &clockwork{}, conns: make(chan net.Conn, 4)}
 	w := NewWatch(o.clock.now)
-	o.Upstream = &Upstream{Watch: w, Now: o.clock.now, Dial: func(ctx context.Context) (net.Conn, error) {
+	o.Upstream = &Upstream{Watch: w, Dial: func(ctx context.Context) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "tcp", l.Addr().String())
 	}}
 	go func() {
@@ -67,7 +67,7 @@ func (o *origin) dead(l *Link) bool {
 
 func (o *origin) link(t *testing.T) *Link {
 	t.Helper()
-	l, err := o.Get(time.Minute)
+	l, err := o.Get(o.clock.now(), time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
