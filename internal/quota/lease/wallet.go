@@ -206,11 +206,12 @@ func (w *Wallet) purseOf(a Account) *purse {
 // oldest on. The caller holds w.mu.
 func (w *Wallet) retire(p *purse, now time.Time) {
 	for len(p.slices) > 0 {
-		s := p.slices[0]
-		good := s.good(now)
-		if good && s.calls > 0 {
+		first := &p.slices[0]
+		good := first.good(now)
+		if good && first.calls > 0 {
 			return
 		}
+		s := *first
 		p.slices = p.slices[1:]
 		p.inHand -= s.calls
 		if !good {
