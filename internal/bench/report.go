@@ -51,7 +51,9 @@ func report(out io.Writer, s settings, names []string, rounds []round) {
 		}
 		fmt.Fprintf(&w, "- %s: %s\n", name, strings.Join(cells, ", "))
 	}
-	judge(&w, names, rounds)
+	if !s.refuse { // there some peers refuse and some forward
+		judge(&w, names, rounds)
+	}
 	_, _ = w.WriteTo(out) // the terminal is gone: nobody reads it
 }
 
