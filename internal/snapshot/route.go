@@ -2,7 +2,6 @@ package snapshot
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 
 	"github.com/google/uuid"
@@ -13,8 +12,7 @@ import (
 // Route is a published version and how to reach it.
 type Route struct {
 	Version
-	Live, Test           *url.URL        // the first targets; Test is nil where test calls are refused
-	LiveGroup, TestGroup *upstream.Group // all targets with their state; TestGroup is nil where Test is
+	LiveGroup, TestGroup *upstream.Group // all targets with their state; TestGroup is nil where test calls are refused
 	How                  upstream.Policy // with defaults
 	operations           matcher
 }
@@ -29,15 +27,9 @@ func newRoute(v Version) (*Route, error) {
 		return nil, fmt.Errorf("API %s has no upstream", v.API)
 	}
 	for _, targets := range [][]upstream.Target{v.LiveTargets, v.TestTargets} {
-		for i, t := range targets {
-			u, err := upstream.ParseTarget(t.URL)
-			if err != nil {
+		for _, t := range targets {
+			if _, err := upstream.ParseTarget(t.URL); err != nil {
 				return nil, fmt.Errorf("API %s: %w", v.API, err)
-			}
-			if i == 0 && r.Live == nil {
-				r.Live = u
-			} else if i == 0 {
-				r.Test = u
 			}
 		}
 	}
