@@ -76,6 +76,10 @@ type exchange struct {
 	r    *http.Request
 	body *countingBody
 	keep func() // notes that the answer goes on
+
+	late   *time.Timer // runs while the upstream is silent
+	cancel func()      // ends the call
+	socket *socketBody // what the call has become, if that is a WebSocket
 }
 
 func (c *call) test() bool { return c.key != nil && c.key.Test }

@@ -69,9 +69,8 @@ func (g *Gateway) serveStandard(c *call) {
 	if r.Body != nil && r.Body != http.NoBody {
 		out.Body = c.std.body
 	}
+	c.std.late, c.std.cancel = late, func() { cancel(nil) }
 	if c.r.upgrade != "" {
-		c.std.keep = func() { late.Stop() } // a socket may be silent for as long as it likes
-		g.sockets.add(c, func() { cancel(nil) })
 		defer g.sockets.remove(c)
 	}
 	defer func() { g.end(c, g.look(c)) }()
@@ -98,6 +97,9 @@ func (c *call) left(wait time.Duration) time.Duration {
 
 func (g *Gateway) meterStandard(c *call) error {
 	c.out.in = c.std.body.n.Load()
+	if s := c.std.socket; s != nil {
+		c.out.in, c.out.bytes = c.out.in+s.in.Load(), s.out.Load()
+	}
 	c.readUnits()
 	return g.meter(c, g.Clock.Steady())
 }
@@ -233,8 +235,7 @@ func (g *Gateway) onResponse(resp *http.Response) error {
 		c.eachCORSField(resp.Header.Add) // the upstream's Vary stays
 	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		c.out.complete = true
-		return g.meterStandard(c) // a connection is one call
+		return g.openSocket(c, resp)
 	}
 	done := func() error {
 		c.out.complete = true

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"maps"
+	"net/http"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -63,7 +64,9 @@ func (m metrics) observe(c *call, d time.Duration) {
 		a = m.add(c.route.API)
 	}
 	a.calls[min(max(c.out.status/100, 0), 5)].Inc()
-	a.duration.Observe(d.Seconds())
+	if c.out.status != http.StatusSwitchingProtocols { // how long a socket was open tells nothing
+		a.duration.Observe(d.Seconds())
+	}
 }
 
 // add copies the map, so that reading it needs no lock.

@@ -2,7 +2,12 @@ package proxy
 
 import (
 	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,6 +21,7 @@ import (
 type sockets struct {
 	mu   sync.Mutex
 	open map[*call]socket
+	shut bool // none stays open any more
 }
 
 type socket struct {
@@ -25,17 +31,67 @@ type socket struct {
 	cancel context.CancelFunc
 }
 
-func (s *sockets) add(c *call, cancel context.CancelFunc) {
+// socketBody is the upstream's side of a connection. It counts what passes.
+type socketBody struct {
+	io.ReadWriteCloser
+	in, out atomic.Uint64 // from the client, and to it
+}
+
+// Read implements io.Reader.
+func (b *socketBody) Read(p []byte) (int, error) {
+	n, err := b.ReadWriteCloser.Read(p)
+	b.out.Add(uint64(n))
+	return n, err
+}
+
+// Write implements io.Writer.
+func (b *socketBody) Write(p []byte) (int, error) {
+	n, err := b.ReadWriteCloser.Write(p)
+	b.in.Add(uint64(n))
+	return n, err
+}
+
+// CloseWrite tells the upstream that the client has sent all.
+func (b *socketBody) CloseWrite() error {
+	if half, ok := b.ReadWriteCloser.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return http.ErrNotSupported
+}
+
+var errSwitch = errors.New("the upstream switched to a protocol that nobody asked for")
+
+// openSocket lets a call become a connection. It is recorded when that ends, with
+// the bytes that passed.
+func (g *Gateway) openSocket(c *call, resp *http.Response) error {
+	conn, ok := resp.Body.(io.ReadWriteCloser)
+	if !ok || c.r.upgrade == "" || !strings.EqualFold(resp.Header.Get("Upgrade"), "websocket") {
+		return errSwitch
+	}
+	c.std.socket = &socketBody{ReadWriteCloser: conn}
+	resp.Body = c.std.socket
+	c.std.late.Stop() // a socket may be silent for as long as it likes
+	c.out.complete = true
+	g.addSocket(c)
+	return nil
+}
+
+// addSocket closes the connection at once if its key has ended meanwhile.
+func (g *Gateway) addSocket(c *call) {
+	k := socket{route: c.route.ID, cancel: c.std.cancel}
+	if c.key != nil {
+		k.hash, k.app = c.key.Hash, c.key.Application
+	}
+	s := &g.sockets
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.open == nil {
 		s.open = map[*call]socket{}
 	}
-	k := socket{route: c.route.ID, cancel: cancel}
-	if c.key != nil {
-		k.hash, k.app = c.key.Hash, c.key.Application
-	}
 	s.open[c] = k
+	if s.shut || !k.lives(g.Views.View(), g.Clock.Now()) {
+		k.cancel()
+	}
 }
 
 func (s *sockets) remove(c *call) {
@@ -55,6 +111,17 @@ func (g *Gateway) CloseEnded(v *snapshot.View) {
 		if !s.lives(v, now) {
 			s.cancel()
 		}
+	}
+}
+
+// CloseSockets closes all of them, and those that open later: none would end
+// by itself. Call it when a drain begins.
+func (g *Gateway) CloseSockets() {
+	g.sockets.mu.Lock()
+	defer g.sockets.mu.Unlock()
+	g.sockets.shut = true
+	for _, s := range g.sockets.open {
+		s.cancel()
 	}
 }
 

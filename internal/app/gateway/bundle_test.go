@@ -35,6 +35,7 @@ type bundle struct {
 	t        testing.TB
 	db       *pgxpool.Pool
 	url      string
+	client   *http.Transport // its connections end with the gateway: a drain waits for those that rest
 	upstream *upstream
 	target   string // the upstream's address
 	policy   string // how it is called
@@ -109,7 +110,7 @@ func assemble(t testing.TB, url string, timeout time.Duration, changes ...func(*
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	b := &bundle{t: t, db: db, upstream: newUpstream(t), org: uuid.New(), app: uuid.New(), version: uuid.New(), product: uuid.New()}
+	b := &bundle{t: t, db: db, client: &http.Transport{MaxIdleConnsPerHost: 64}, upstream: newUpstream(t), org: uuid.New(), app: uuid.New(), version: uuid.New(), product: uuid.New()}
 	b.target, b.policy = b.upstream.URL, "{}"
 	b.cfg = gateway.Config{
 		Listen: freePort(t), PrivateListen: freePort(t), ID: "test", DatabaseURL: url, DataDir: t.TempDir(), PortalURL: "http://portal.test", Pepper: pepper, IdentitySecret: secret,
@@ -135,20 +136,14 @@ func (b *bundle) start(cfg gateway.Config) {
 		b.t.Fatalf("the gateway did not start: %v", err)
 	}
 	b.stop = sync.OnceFunc(func() {
+		b.client.CloseIdleConnections()
 		cancel()
 		if err := <-done; err != nil {
 			b.t.Errorf("the gateway ended with %v", err)
 		}
 	})
 	b.t.Cleanup(b.stop)
-	b.eventually("the gateway answers", func() bool {
-		resp, err := http.Get(b.url + "/readyz")
-		if err != nil {
-			return false
-		}
-		_ = resp.Body.Close()
-		return resp.StatusCode == http.StatusOK
-	})
+	b.eventually("the gateway is ready", func() bool { return b.call("GET", "/readyz", "").status == http.StatusOK })
 }
 
 func (b *bundle) exec(sql string, args ...any) {
@@ -240,7 +235,7 @@ func (b *bundle) call(method, path, key string, header ...string) result {
 	for i := 0; i+1 < len(header); i += 2 {
 		req.Header.Add(header[i], header[i+1])
 	}
-	resp, err := http.DefaultTransport.RoundTrip(req)
+	resp, err := b.client.RoundTrip(req)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -2,22 +2,17 @@ package gateway_test
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
-	"tollgate/internal/identity"
 	"tollgate/internal/keys/token"
 )
 
@@ -217,168 +212,8 @@ func (c *capture) calls() []captured {
 	return slices.Clone(c.seen)
 }
 
-// speaks sends bytes as they are on a connection of its own and reads all that
-// comes until the gateway closes it: the bytes must make it do so.
-func (b *bundle) speaks(raw string) (answers []answer) {
-	b.t.Helper()
-	return b.speaksTo(b.cfg.Listen, raw)
-}
-
-type answer struct {
-	status int
-	header http.Header
-	body   string
-	whole  bool
-}
-
-func (b *bundle) speaksTo(addr, raw string) (answers []answer) {
-	b.t.Helper()
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
-	go func() { _, _ = io.WriteString(conn, raw) }() // refused ones are not read to their end
-	if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
-		b.t.Fatal(err)
-	}
-	for r := bufio.NewReader(conn); ; {
-		a, err := readAnswer(r, "GET")
-		if err != nil {
-			if errors.Is(err, os.ErrDeadlineExceeded) {
-				b.t.Errorf("the connection stays open after %q", raw[:min(len(raw), 200)])
-			}
-			return answers
-		}
-		answers = append(answers, a)
-	}
-}
-
-func readAnswer(r *bufio.Reader, method string) (answer, error) {
-	resp, err := http.ReadResponse(r, &http.Request{Method: method})
-	if err != nil {
-		return answer{}, err
-	}
-	body, err := io.ReadAll(resp.Body)
-	return answer{resp.StatusCode, resp.Header, string(body), err == nil}, nil
-}
-
-func statuses(answers []answer) (out []int) {
-	for _, a := range answers {
-		out = append(out, a.status)
-	}
-	return out
-}
-
-// asked makes a request of lines.
-func asked(lines ...string) string { return strings.Join(lines, "\r\n") + "\r\n\r\n" }
-
 // goodKey puts the application on a plan without limits and makes a key.
 func (b *bundle) goodKey() string {
 	b.subscribe(b.app, "active", 0, 0)
 	return b.key(b.app, token.Live)
-}
-
-// audit holds what the upstream saw against what the database holds, after the
-// gateway has ended: each call once in both, with identity and addresses that are
-// ours. A call that its client broke off may be recorded without having got that far.
-func (b *bundle) audit(c *capture) {
-	b.t.Helper()
-	b.stop()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.bad) > 0 {
-		b.t.Errorf("the upstream could not read %q", c.bad)
-	}
-	metered := b.events()
-	reached := map[string]bool{}
-	for _, r := range c.seen {
-		id := r.values("x-request-id")
-		if len(id) != 1 || reached[id[0]] {
-			b.t.Errorf("%s has request ids %q", r.line, id)
-			continue
-		}
-		reached[id[0]] = true
-		if _, ok := metered[id[0]]; !ok {
-			b.t.Errorf("%s reached the upstream and was not metered: %s", r.line, id)
-		}
-		b.auditHeaders(r)
-	}
-	for _, r := range c.cut {
-		for _, id := range r.values("x-request-id") {
-			reached[id] = true
-		}
-	}
-	for id, e := range metered {
-		if !reached[id] && (e.billable || (e.status != 400 && e.status != 499)) {
-			b.t.Errorf("%s was metered and never reached the upstream: %+v", id, e)
-		}
-	}
-}
-
-type event struct {
-	path     string
-	status   int
-	billable bool
-}
-
-// events are the stored calls, by request id.
-func (b *bundle) events() map[string]event {
-	b.t.Helper()
-	rows, err := b.db.Query(context.Background(), `SELECT request_id::text, path, status, billable FROM usage_events`)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	defer rows.Close()
-	all := map[string]event{}
-	for rows.Next() {
-		var id string
-		var e event
-		if err := rows.Scan(&id, &e.path, &e.status, &e.billable); err != nil {
-			b.t.Fatal(err)
-		}
-		if _, twice := all[id]; twice {
-			b.t.Errorf("%s is stored twice", id)
-		}
-		all[id] = e
-	}
-	return all
-}
-
-func (b *bundle) auditHeaders(r captured) {
-	b.t.Helper()
-	for _, l := range r.lines {
-		name, value, _ := strings.Cut(l, ":")
-		plain := strings.Map(func(c rune) rune {
-			if (c < 'a' || c > 'z') && (c < '0' || c > '9') {
-				return '-'
-			}
-			return c
-		}, strings.ToLower(name))
-		if (plain == "content-length" || plain == "transfer-encoding") && plain != strings.ToLower(name) {
-			b.t.Errorf("%s reached the upstream with %q", r.line, l)
-		}
-		ours := name == "X-Request-Id" || name == "X-Forwarded-For" || name == "X-Forwarded-Host" || name == "X-Forwarded-Proto" || name == identity.Header
-		for _, word := range []string{"identity", "consumer", "credential", "forwarded", "real-ip", "client-ip", "override", "rewrite", "request-id", "authorization", "api-key", "connecting-ip", "original-url"} {
-			if strings.Contains(plain, word) && !ours {
-				b.t.Errorf("%s reached the upstream with %q", r.line, l)
-			}
-		}
-		if strings.Contains(value, "forged") {
-			b.t.Errorf("%s reached the upstream with %q", r.line, l)
-		}
-	}
-	for _, name := range []string{"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "host", "tollgate-identity"} {
-		if v := r.values(name); len(v) != 1 {
-			b.t.Errorf("%s reached the upstream with %s %q", r.line, name, v)
-		}
-	}
-	if v := r.values("x-forwarded-for"); len(v) == 1 && v[0] != "127.0.0.1" {
-		b.t.Errorf("%s came from %q", r.line, v)
-	}
-	if v := r.values("tollgate-identity"); len(v) == 1 {
-		if who, err := identity.Verify([]byte(secret), v[0], time.Now()); err != nil || who.Organization != b.org {
-			b.t.Errorf("%s says it is %+v, %v", r.line, who, err)
-		}
-	}
 }

@@ -183,7 +183,7 @@ func TestABodyIsWhatItsLengthSays(t *testing.T) {
 	key := b.goodKey()
 	for _, size := range []int{0, 1, 64<<10 - 1, 64 << 10, 64<<10 + 1, 1 << 20} { // around what is read whole
 		body := strings.Repeat("a", size)
-		got := b.speaks(fmt.Sprintf("POST /shop/things HTTP/1.1\r\nHost: x\r\nX-API-Key: %s\r\nContent-Length: %d\r\n\r\n%sG\r\n\r\n", key, size, body)) // bytes over: the next request begins with them
+		got := b.speaks(fmt.Sprintf("POST /shop/things HTTP/1.1\r\nHost: x\r\nX-API-Key: %s\r\nContent-Length: %d\r\n\r\n%sGARBAGE BEHIND THE BODY\r\n\r\n", key, size, body)) // the next request begins with it
 		calls := up.calls()
 		if len(got) < 1 || got[0].status != 200 || len(calls) == 0 || calls[len(calls)-1].body != body {
 			t.Errorf("%d bytes: %v", size, statuses(got))

@@ -151,7 +151,7 @@ func (p *program) serve(ctx context.Context, public, private net.Listener, ready
 		ready()
 	}
 	err := serve.Until(ctx, p.cfg.DrainTimeout,
-		serve.Server{Listener: public, Handler: p.handler(p.proxy), Plain: p.proxy, Watch: p.watch},
+		serve.Server{Listener: public, Handler: p.handler(p.proxy), Plain: p.proxy, Watch: p.watch, Drain: p.proxy.CloseSockets},
 		serve.Server{Listener: private, Handler: telemetry.Private(p.parts(), p.registry)},
 	)
 	stop()

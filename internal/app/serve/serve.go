@@ -37,6 +37,10 @@ type Server struct {
 	// net/http. Watch bounds its connections.
 	Plain wire.Handler
 	Watch *wire.Watch
+
+	// Drain, if there is one, is called when a drain begins. It ends what neither
+	// server waits for: connections that handlers have taken over.
+	Drain func()
 }
 
 // unusedGrace is how long a connection that has sent nothing may hold up a
@@ -49,7 +53,7 @@ const unusedGrace = time.Second
 const slowest = 3 * time.Minute
 
 // handlersEnd is how long handlers may take to notice that their connections
-// were closed at the end of a drain.
+// were closed by a drain.
 const handlersEnd = 5 * time.Second
 
 // headTime is how long a client may take to send a request's head.
@@ -69,14 +73,17 @@ func Until(ctx context.Context, drain time.Duration, servers ...Server) error {
 		group.Go(front.serve)
 		group.Go(func() error {
 			<-ctx.Done()
+			if s.Drain != nil {
+				s.Drain()
+			}
 			limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 			defer cancel()
-			if err := front.shutdown(limit); err != nil {
+			err := front.shutdown(limit)
+			if err != nil {
 				err = errors.Join(fmt.Errorf("not all requests finished within %s", drain), std.Close())
-				running.wait(handlersEnd)
-				return err
 			}
-			return nil
+			running.wait(handlersEnd)
+			return err
 		})
 	}
 	return group.Wait()
