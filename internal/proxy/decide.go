@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 
 	"tollgate/internal/keys/token"
@@ -27,6 +28,9 @@ func (g *Gateway) checkForm(c *call) *refusal {
 	if !forwardable(c.r.method) {
 		return refuse("method-not-allowed", "The gateway does not forward %s requests.", printable(c.r.method))
 	}
+	if c.std != nil && !plainLength(c.std.r) {
+		return refuse("bad-request", "The request's Content-Length is not one whole number.")
+	}
 	path, ok := canonicalPath(c.r.path)
 	if !ok {
 		return refuse("bad-path", "The path has dot segments, empty segments, encoded slashes, backslashes or control characters. Send it in its plain form.")
@@ -36,6 +40,17 @@ func (g *Gateway) checkForm(c *call) *refusal {
 	}
 	c.path = path
 	return nil
+}
+
+// plainLength reports whether a request declares at most one length that is a
+// number. Over HTTP/2 net/http takes any other for 0 and drops the body.
+func plainLength(r *http.Request) bool {
+	declared := r.Header["Content-Length"]
+	if r.ProtoMajor < 2 || len(declared) == 0 {
+		return true
+	}
+	_, err := strconv.ParseUint(declared[0], 10, 63)
+	return err == nil && len(declared) == 1
 }
 
 func printable(s string) string {

@@ -117,6 +117,7 @@ func TestOverHTTP2EachCallThatReachesTheUpstreamWasAskedForOnItsOwn(t *testing.T
 		{"two lengths", stream{fields: with("POST", field("content-length", "3"), field("content-length", "54")), body: "abc" + smuggled}, "0 400"},
 		{"a body longer than its length", stream{fields: with("POST", field("content-length", "3")), body: "abc" + smuggled}, "0 400 502"},
 		{"a body shorter than its length", stream{fields: with("POST", field("content-length", "300")), body: "abc"}, "0 400"},
+		{"two lengths, the first of which is right", stream{fields: with("POST", field("content-length", "3"), field("content-length", "54")), body: "abc"}, "0 400"},
 		{"a length with a sign", stream{fields: with("POST", field("content-length", "+3")), body: "abc"}, "0 400"},
 		{"identity", stream{fields: with("GET", field("x-consumer-id", "forged"), field("x_consumer_id", "forged"), field("tollgate-identity", "forged"), field("x-forwarded-for", "1.2.3.4"), field("x-http-method-override", "forged"))}, "200"},
 		{"trailers named like identity", stream{fields: with("POST", field("trailer", "x-consumer-id, tollgate-identity")), body: "abc", trailers: []hpack.HeaderField{field("x-consumer-id", "forged"), field("tollgate-identity", "forged")}}, "200"},

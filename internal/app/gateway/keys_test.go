@@ -182,7 +182,7 @@ func TestAKeyCallsWhatItsScopesSay(t *testing.T) {
 // A key that is replaced works on, with the new one, until its time; then it stops.
 func TestRotationOverlapsWithoutARefusal(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
+	b := setupWith(t, 30*time.Second, func(b *bundle) { b.cfg.SpoolSegmentSlots = 4096 })
 	old := b.goodKey()
 	var refused atomic.Int64
 	var key atomic.Pointer[string]

@@ -271,7 +271,11 @@ func (p *program) heartbeat(ctx context.Context) {
 func (p *program) drain(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	if err := p.shipper.Drain(ctx); err != nil {
+	err := p.shipper.Drain(ctx)
+	if err == nil && len(p.spool.Pending()) > 0 { // a shipment was stored just as it was broken off: this is known only now
+		err = p.shipper.Drain(ctx)
+	}
+	if err != nil {
 		p.logger.Warn("usage stays in the spool until the next start", "error", err)
 		return nil
 	}
