@@ -82,6 +82,8 @@ func (g *Gateway) authenticate(c *call) *refusal {
 	switch secret := &c.r.keys; {
 	case secret.differs:
 		return refuse("ambiguous-key", "The request carries two different keys. Send one.")
+	case holdsKey(c.r.query):
+		return keyInAddress(secret.key != "")
 	case secret.key == "":
 		if c.view.Anonymous(c.route.ID) != nil {
 			return nil // the plan for calls without a key bounds them by address
@@ -96,6 +98,29 @@ func (g *Gateway) authenticate(c *call) *refusal {
 		g.Failures.Add(c.r.client, c.arrived)
 	}
 	return refused
+}
+
+// holdsKey reports whether a parameter of a query holds one of our keys.
+func holdsKey(query string) bool {
+	for {
+		i := strings.Index(query, "tg_")
+		if i < 0 || len(query) < i+token.Length {
+			return false
+		}
+		if _, err := token.Check(query[i : i+token.Length]); err == nil {
+			return true
+		}
+		query = query[i+1:]
+	}
+}
+
+// keyInAddress refuses a key that others would read: addresses end up in logs,
+// and the upstream would get it.
+func keyInAddress(besideAnother bool) *refusal {
+	if besideAnother {
+		return refuse("ambiguous-key", "The request carries a key in its address too. Send one, in a header, and replace the other: addresses end up in logs.")
+	}
+	return refuse("missing-key", "A key in the address is not taken, because addresses end up in logs. Replace this key, and send keys as “Authorization: Bearer <key>” or “X-API-Key: <key>”.")
 }
 
 func (g *Gateway) findKey(c *call) *refusal {

@@ -69,7 +69,7 @@ func (g *Gateway) ServeLimits(w http.ResponseWriter, r *http.Request) {
 
 // requireKey is authenticate where no API is called.
 func (g *Gateway) requireKey(c *call) *refusal {
-	if c.r.keys.key == "" && !c.r.keys.differs {
+	if c.r.keys.key == "" && !c.r.keys.differs && !holdsKey(c.r.query) {
 		return refuse("missing-key", "Send your key as “Authorization: Bearer <key>” or “X-API-Key: <key>”.")
 	}
 	return g.authenticate(c)

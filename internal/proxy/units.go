@@ -54,10 +54,35 @@ func (c *call) readUnits() {
 	if len(c.out.body) == 0 || len(c.out.body) > mostKept || uint64(len(c.out.body)) != c.out.bytes {
 		return
 	}
-	if gjson.ValidBytes(c.out.body) { // half a number is another number
+	if shallow(c.out.body) && gjson.ValidBytes(c.out.body) { // half a number is another number
 		if v := gjson.GetBytes(c.out.body, unitsPath(c.op)); v.Type == gjson.Number {
 			c.out.count(v.Raw)
 		}
 	}
 	c.out.body = nil
+}
+
+// deepest is how deep an answer may nest for its units to be looked for: reading
+// JSON recurses.
+const deepest = 1000
+
+// shallow reports whether text, if it is JSON, nests no deeper.
+func shallow(text []byte) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[' || c == '{':
+			if depth++; depth > deepest {
+				return false
+			}
+		case c == ']' || c == '}':
+			depth--
+		}
+	}
+	return true
 }

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"os"
 	"strconv"
 	"sync"
 	"testing"
@@ -129,7 +128,7 @@ func (b *bundle) start(cfg gateway.Config) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, done := make(chan struct{}), make(chan error, 1)
 	go func() {
-		done <- gateway.Run(ctx, cfg, slog.New(slog.NewTextHandler(os.Stderr, nil)), func() { close(ready) })
+		done <- gateway.Run(ctx, cfg, slog.New(slog.DiscardHandler), func() { close(ready) })
 	}()
 	select {
 	case <-ready:
@@ -137,7 +136,7 @@ func (b *bundle) start(cfg gateway.Config) {
 		b.t.Fatalf("the gateway did not start: %v", err)
 	}
 	b.stop = sync.OnceFunc(func() {
-		t0 := time.Now(); defer func() { b.t.Log("STOP", time.Since(t0)) }(); b.client.CloseIdleConnections()
+		b.client.CloseIdleConnections()
 		cancel()
 		if err := <-done; err != nil {
 			b.t.Errorf("the gateway ended with %v", err)

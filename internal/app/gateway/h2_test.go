@@ -18,10 +18,24 @@ import (
 type stream struct {
 	fields   []hpack.HeaderField
 	body     string
+	open     bool // nothing of the body is sent yet
 	trailers []hpack.HeaderField
 }
 
 func field(name, value string) hpack.HeaderField { return hpack.HeaderField{Name: name, Value: value} }
+
+// expecting is a head that asks before it sends its body. More headers are in
+// lines.
+func expecting(path, lines string) []hpack.HeaderField {
+	fields := []hpack.HeaderField{
+		field(":method", "POST"), field(":scheme", "http"), field(":authority", "x"), field(":path", path), field("content-length", "3"), field("expect", "100-continue"),
+	}
+	for line := range strings.SplitSeq(lines, "\r\n") {
+		name, value, _ := strings.Cut(line, ": ")
+		fields = append(fields, field(strings.ToLower(name), value))
+	}
+	return fields
+}
 
 // overH2 sends s with prior knowledge on a connection of its own. Status 0 is a
 // stream or a connection that was refused as malformed.
@@ -49,7 +63,7 @@ func (b *bundle) overH2(s stream) (status, id string) {
 		_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: bytes.Clone(block.Bytes()), EndHeaders: true, EndStream: end})
 	}
 	_ = f.WriteSettings()
-	write(s.fields, s.body == "" && s.trailers == nil)
+	write(s.fields, s.body == "" && s.trailers == nil && !s.open)
 	if s.body != "" {
 		_ = f.WriteData(1, s.trailers == nil, []byte(s.body))
 	}

@@ -17,6 +17,7 @@ import (
 func Main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends a drain at once
 	cfg, unread := settings.Read[Config]()
 	err := settings.Wrong(unread, cfg.Validate())
 	log.SetOutput(io.Discard) // net/http's client writes what upstreams send there

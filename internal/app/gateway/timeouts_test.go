@@ -15,7 +15,7 @@ func TestAnAnswerMayTakeLongerThanTheTimeoutAsLongAsPartsCome(t *testing.T) {
 	up.on("/things", func(conn net.Conn, _ captured) bool {
 		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
 		for range parts {
-			time.Sleep(300 * time.Millisecond)
+			time.Sleep(150 * time.Millisecond)
 			if _, err := io.WriteString(conn, "8\r\ndata: 1\n\r\n"); err != nil {
 				return false
 			}
@@ -23,7 +23,7 @@ func TestAnAnswerMayTakeLongerThanTheTimeoutAsLongAsPartsCome(t *testing.T) {
 		_, err := io.WriteString(conn, "0\r\n\r\n")
 		return err == nil
 	})
-	b := setupWith(t, 3*time.Second, behind(up), called(once))
+	b := setupWith(t, 1500*time.Millisecond, behind(up), called(once)) // less than all parts take
 	silent := make(chan struct{})
 	t.Cleanup(func() { close(silent) })
 	up.on("/things/silent", func(net.Conn, captured) bool { <-silent; return false })

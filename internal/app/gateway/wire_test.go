@@ -46,7 +46,7 @@ func TestARefusedCallerNeedNotSendItsBodyFirst(t *testing.T) {
 
 func TestAnUploadThatStallsDoesNotOutlastTheTimeout(t *testing.T) {
 	t.Parallel()
-	b := setupWith(t, 5*time.Second)
+	b := setupWith(t, time.Second)
 	b.subscribe(b.app, "active", 0, 0)
 	key := b.key(b.app, token.Live)
 	resp := b.raw("POST /shop/things HTTP/1.1\r\nHost: x\r\nX-API-Key: " + key + "\r\nContent-Length: 1000\r\n\r\nabc")
@@ -61,7 +61,7 @@ func TestAnUploadThatStallsDoesNotOutlastTheTimeout(t *testing.T) {
 
 func TestAnAnswerThatTheUpstreamBreaksOffIsNotBilled(t *testing.T) {
 	t.Parallel()
-	b := setupWith(t, 5*time.Second)
+	b := setupWith(t, 2*time.Second)
 	b.subscribe(b.app, "active", 0, 10)
 	key := b.key(b.app, token.Live)
 	b.upstream.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
