@@ -49,12 +49,14 @@ type event struct {
 	path     string
 	status   int
 	billable bool
+	units    int
+	in, out  int // bytes
 }
 
 // events are the stored calls, by request id.
 func (b *bundle) events() map[string]event {
 	b.t.Helper()
-	rows, err := b.db.Query(context.Background(), `SELECT request_id::text, path, status, billable FROM usage_events`)
+	rows, err := b.db.Query(context.Background(), `SELECT request_id::text, path, status, billable, units, bytes_in, bytes_out FROM usage_events`)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -63,7 +65,7 @@ func (b *bundle) events() map[string]event {
 	for rows.Next() {
 		var id string
 		var e event
-		if err := rows.Scan(&id, &e.path, &e.status, &e.billable); err != nil {
+		if err := rows.Scan(&id, &e.path, &e.status, &e.billable, &e.units, &e.in, &e.out); err != nil {
 			b.t.Fatal(err)
 		}
 		if _, twice := all[id]; twice {

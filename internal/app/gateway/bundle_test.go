@@ -40,6 +40,7 @@ type bundle struct {
 	target   string // the upstream's address
 	policy   string // how it is called
 	cfg      gateway.Config
+	logs     slog.Handler
 	org, app uuid.UUID
 	version  uuid.UUID
 	product  uuid.UUID
@@ -102,6 +103,12 @@ func setupWith(t testing.TB, timeout time.Duration, changes ...func(*bundle)) *b
 	return b
 }
 
+// newBundle is setupWith without starting the gateway.
+func newBundle(t testing.TB, changes ...func(*bundle)) *bundle {
+	t.Helper()
+	return assemble(t, pgtest.URL(t), 30*time.Second, changes...)
+}
+
 // assemble is setupWith without starting anything.
 func assemble(t testing.TB, url string, timeout time.Duration, changes ...func(*bundle)) *bundle {
 	t.Helper()
@@ -111,7 +118,7 @@ func assemble(t testing.TB, url string, timeout time.Duration, changes ...func(*
 	}
 	t.Cleanup(db.Close)
 	b := &bundle{t: t, db: db, client: &http.Transport{MaxIdleConnsPerHost: 64}, upstream: newUpstream(t), org: uuid.New(), app: uuid.New(), version: uuid.New(), product: uuid.New()}
-	b.target, b.policy = b.upstream.URL, "{}"
+	b.target, b.policy, b.logs = b.upstream.URL, "{}", slog.DiscardHandler
 	b.cfg = gateway.Config{
 		Listen: freePort(t), PrivateListen: freePort(t), ID: "test", DatabaseURL: url, DataDir: t.TempDir(), PortalURL: "http://portal.test", Pepper: pepper, IdentitySecret: secret,
 		UpstreamNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, UpstreamTimeout: timeout, SpoolSegmentSlots: 64, SpoolMaxSegments: 64, DrainTimeout: 30 * time.Second,
@@ -128,7 +135,7 @@ func (b *bundle) start(cfg gateway.Config) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, done := make(chan struct{}), make(chan error, 1)
 	go func() {
-		done <- gateway.Run(ctx, cfg, slog.New(slog.DiscardHandler), func() { close(ready) })
+		done <- gateway.Run(ctx, cfg, slog.New(b.logs), func() { close(ready) })
 	}()
 	select {
 	case <-ready:

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -174,6 +175,64 @@ func TestSlowClientsDoNotSlowOthers(t *testing.T) {
 			t.Errorf("%d: %v", i, err)
 		}
 	}
+}
+
+// However many calls one tenant makes, every call of another is served.
+func TestAFloodOfOneTenantLeavesOthersServed(t *testing.T) {
+	t.Parallel()
+	up := newCapture(t)
+	release, held := make(chan struct{}), make(chan struct{}, 4)
+	up.on("/things/held", func(conn net.Conn, _ captured) bool {
+		held <- struct{}{}
+		<-release
+		_, err := io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+		return err == nil
+	})
+	b := setupWith(t, 30*time.Second, behind(up), func(b *bundle) { b.cfg.SpoolSegmentSlots = 4096 })
+	sub := b.subscribe(b.app, "active", 0, 0)
+	b.limit(sub, 0, "kind, calls, window_seconds", "'concurrency', 4, 0")
+	noisy, other := b.key(b.app, token.Live), b.application()
+	b.subscribe(other, "active", 0, 0)
+	quiet := b.key(other, token.Live)
+	var floods sync.WaitGroup
+	stop := make(chan struct{})
+	var served, refused atomic.Int64
+	for i := range 24 {
+		te := []string{"TE", "trailers"}[:2*(i%2)] // through either server
+		floods.Go(func() {
+			for {
+				switch got := b.call("GET", "/shop/things/held", noisy, te...); got.status {
+				case 200:
+					served.Add(1)
+				case 429:
+					refused.Add(1)
+				default:
+					t.Errorf("the noisy one got %d %s", got.status, got.code)
+				}
+				select {
+				case <-stop:
+					return
+				default:
+				}
+			}
+		})
+	}
+	for range cap(held) { // all places of the noisy one are taken, and it goes on asking
+		<-held
+	}
+	b.eventually("the flood is there", func() bool { return refused.Load() > 500 })
+	for i := range 200 {
+		if got := b.call("GET", "/shop/things", quiet, []string{"TE", "trailers"}[:2*(i%2)]...); got.status != 200 {
+			t.Errorf("call %d of the other: %d %s", i, got.status, got.code)
+		}
+	}
+	close(stop)
+	close(release)
+	floods.Wait()
+	if served.Load() < int64(cap(held)) {
+		t.Errorf("%d calls of the noisy one were served", served.Load())
+	}
+	b.audit(up)
 }
 
 func TestABodyIsWhatItsLengthSays(t *testing.T) {

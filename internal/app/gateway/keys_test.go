@@ -1,11 +1,14 @@
 package gateway_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -60,9 +63,6 @@ func TestOfAKeyThatIsNotGoodNothingMoreIsTold(t *testing.T) {
 			t.Errorf("%s: %d %s", name, got.status, got.code)
 		}
 	}
-	if got := b.call("GET", "/shop/things?api_key="+key, ""); got.code != "missing-key" {
-		t.Errorf("a key in the query: %d %s", got.status, got.code)
-	}
 	if n := len(up.calls()); n != 0 {
 		t.Errorf("%d calls reached the upstream", n)
 	}
@@ -70,6 +70,54 @@ func TestOfAKeyThatIsNotGoodNothingMoreIsTold(t *testing.T) {
 		t.Errorf("the same key twice: %d %s", got.status, got.code)
 	}
 	b.audit(up)
+}
+
+// A key in the address would be in everybody's logs, and the upstream's.
+func TestAKeyInTheAddressIsRefusedAndGoesNowhere(t *testing.T) {
+	t.Parallel()
+	up := newCapture(t)
+	var logs bytes.Buffer
+	b := setupWith(t, 30*time.Second, behind(up), func(b *bundle) { b.logs = slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug}) })
+	key := b.goodKey()
+	plan := uuid.New() // anonymous calls are let in: without a look at the address, this would be one
+	b.exec(`INSERT INTO plans (id, product_id, slug, name, sale, position, created_at) VALUES ($1, $2, 'open', 'Open', 'anonymous', 0, $3)`, plan, b.product, time.Now())
+	b.exec(`INSERT INTO plan_versions VALUES ($1, $2, 1, 'usd', 0, $3)`, uuid.New(), plan, time.Now())
+	b.eventually("calls without a key are let in", func() bool { return b.call("GET", "/shop/things", "").status == 200 })
+	before := len(up.calls())
+	unknown := token.Mint(token.Live)
+	for _, te := range [][]string{nil, {"TE", "trailers"}} {
+		for _, query := range []string{"api_key=" + key, "x=1&anything=" + key + "&y=2", key, "q=tg_tg_live_" + key, "api_key=" + unknown} {
+			got := b.call("GET", "/shop/things?"+query, "", te...)
+			if got.status != 401 || got.code != "missing-key" || !strings.Contains(got.body, "A key in the address is not taken") || strings.Contains(got.body, key) {
+				t.Errorf("%s: %d %s", query, got.status, got.body)
+			}
+			if got := b.call("GET", "/shop/things?"+query, key, te...); got.status != 400 || got.code != "ambiguous-key" {
+				t.Errorf("%s, and one in a header: %d %s", query, got.status, got.code)
+			}
+			if got := b.call("GET", "/-/limits?"+query, "", te...); got.status != 401 || !strings.Contains(got.body, "in the address") {
+				t.Errorf("%s, asking for limits: %d %s", query, got.status, got.body)
+			}
+		}
+	}
+	if calls := up.calls()[before:]; len(calls) > 0 {
+		t.Errorf("the upstream saw %v", calls)
+	}
+	if got := b.call("GET", "/shop/things?q=tg_live_&key="+key[:len(key)-1]+"~", key); got.status != 200 {
+		t.Errorf("what is no key: %d %s", got.status, got.code)
+	}
+	b.stop()
+	for _, k := range []string{key, unknown} {
+		if strings.Contains(logs.String(), k) {
+			t.Errorf("%s is in the logs", k)
+		}
+		var stored int
+		if err := b.db.QueryRow(context.Background(), `SELECT (SELECT count(*) FROM usage_events e WHERE e::text LIKE $1) + (SELECT count(*) FROM refusals r WHERE r::text LIKE $1)`, "%"+k+"%").Scan(&stored); err != nil || stored > 0 {
+			t.Errorf("%s is in %d rows, %v", k, stored, err)
+		}
+	}
+	if logs.Len() == 0 {
+		t.Error("nothing is logged: the case shows nothing")
+	}
 }
 
 func b2i(b bool) int {

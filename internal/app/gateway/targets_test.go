@@ -3,7 +3,11 @@ package gateway_test
 import (
 	"fmt"
 	"io"
+	"log"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -121,5 +125,43 @@ func TestAnUpstreamThatIsGoneIsGivenARestAndClientsFaultsNeverDoThat(t *testing.
 		if e.status == 503 {
 			t.Errorf("%s was not forwarded, and is metered: %+v", id, e)
 		}
+	}
+}
+
+// An upstream that cannot be reached, or not safely, is 502: nothing is sent to
+// it and nothing is billed.
+func TestAnUpstreamThatCannotBeReachedSafelyIsNotCalled(t *testing.T) {
+	t.Parallel()
+	var reached atomic.Int64
+	secured := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
+	secured.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secured.StartTLS() // nobody trusts its certificate
+	defer secured.Close()
+	closed := newCapture(t)
+	_ = closed.listener.Close()
+	resets := newCapture(t)
+	resets.on("/things", func(conn net.Conn, _ captured) bool { _ = conn.(*net.TCPConn).SetLinger(0); return false })
+	for name, url := range map[string]string{
+		"an untrusted certificate": secured.URL, "no such name": "http://nowhere.invalid:80", "nobody listens": closed.url(), "a reset": resets.url(), "credentials of a cloud machine": "http://169.254.169.254",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setupWith(t, 30*time.Second, func(b *bundle) { b.target = url }, called(once))
+			key := b.goodKey()
+			for _, te := range [][]string{nil, {"TE", "trailers"}} {
+				if got := b.call("GET", "/shop/things", key, te...); got.status != 502 || got.code != "upstream-unreachable" {
+					t.Errorf("%d %s", got.status, got.code)
+				}
+			}
+			b.stop()
+			for id, e := range b.events() {
+				if e.billable || e.status != 502 {
+					t.Errorf("%s: %+v", id, e)
+				}
+			}
+			if n := reached.Load(); n > 0 {
+				t.Errorf("%d calls were sent", n)
+			}
+		})
 	}
 }
