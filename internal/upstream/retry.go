@@ -29,16 +29,19 @@ type Attempt struct {
 }
 
 // Repeatable reports whether a repeat is worth it and safe: calls that never
-// reached the target, and idempotent ones (RFC 9110, section 9.2.2), as long as
-// nothing of an answer has gone out.
+// reached the target, and idempotent ones, as long as nothing of an answer has
+// gone out.
 func (a Attempt) Repeatable() bool {
 	if !a.Whole || a.Trouble == Begun {
 		return false
 	}
-	if a.Trouble == NotReached {
-		return true
-	}
-	switch a.Method {
+	return a.Trouble == NotReached || Idempotent(a.Method)
+}
+
+// Idempotent reports whether a request may be sent twice (RFC 9110, section
+// 9.2.2).
+func Idempotent(method string) bool {
+	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete, http.MethodOptions, http.MethodTrace:
 		return true
 	}

@@ -134,4 +134,8 @@ func TestAPrivateAPIIsUnknownToStrangers(t *testing.T) {
 	if got, nowhere := b.call("GET", "/shop/things", stranger), b.call("GET", "/nowhere", stranger); got.status != 404 || got.code != nowhere.code || strings.Contains(got.body, "shop") {
 		t.Errorf("%+v", got)
 	}
+	b.stop()
+	if n := b.metered(1); n != 1 {
+		t.Errorf("%d calls are metered", n)
+	}
 }
