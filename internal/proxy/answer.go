@@ -53,7 +53,7 @@ func (g *Gateway) answerProblem(c *call, body problem.CallBody) {
 	w := c.std.w
 	g.bound(w, lastOfBody)
 	w.Header().Set("X-Request-Id", c.id.String())
-	g.setLimits(c, w.Header())
+	c.setLimits(w.Header())
 	c.eachCORSField(w.Header().Set)
 	eachProblemField(body, w.Header().Set)
 	problem.Write(w, body.Status, body)
@@ -74,14 +74,13 @@ func (g *Gateway) answerProblemFast(c *call, body problem.CallBody) {
 	text, _ := json.Marshal(body) // strings and numbers always marshal
 	x := c.fast
 	b := appendStatus(x.Out[:0], body.Status, http.StatusText(body.Status))
-	b = appendField(b, "X-Request-Id", appendID(c.scratch[:0], c.id))
-	b = g.appendLimits(b, c)
+	b = append(appendID(append(b, "X-Request-Id: "...), c.id), "\r\n"...)
+	b = c.appendLimits(b)
 	b = c.appendCORS(b)
-	eachProblemField(body, func(name, value string) { b = appendField(b, name, []byte(value)) })
-	b = append(b, "Content-Type: application/problem+json\r\nCache-Control: no-store\r\nDate: "...)
-	b = append(b, g.dates.at(c.started)...)
-	b = append(b, "\r\n"...)
-	b = appendField(b, "Content-Length", strconv.AppendInt(c.scratch[:0], int64(len(text))+1, 10))
+	eachProblemField(body, func(name, value string) { b = appendField(b, name, value) })
+	b = append(b, "Content-Type: application/problem+json\r\nCache-Control: no-store\r\n"...)
+	b = appendField(b, "Date", g.dates.at(c.started))
+	b = appendNumber(b, "Content-Length: ", int64(len(text))+1)
 	b = appendEnd(b, x.Keep)
 	if c.r.method != http.MethodHead {
 		b = append(append(b, text...), '\n')
@@ -100,7 +99,7 @@ func appendStatus(b []byte, status int, reason string) []byte {
 	return append(b, "\r\n"...)
 }
 
-func appendField(b []byte, name string, value []byte) []byte {
+func appendField(b []byte, name, value string) []byte {
 	b = append(b, name...)
 	b = append(b, ": "...)
 	b = append(b, value...)

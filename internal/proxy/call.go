@@ -50,9 +50,8 @@ type call struct {
 	out    answer
 	spans  spans
 
-	std     *exchange      // where net/http serves the call
-	fast    *wire.Exchange // where wire does
-	scratch [96]byte       // for header values
+	std  *exchange      // where net/http serves the call
+	fast *wire.Exchange // where wire does
 }
 
 // request is what the pipeline reads of a request, whichever server read it.

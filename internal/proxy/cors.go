@@ -55,7 +55,7 @@ func (c *call) eachCORSField(set func(name, value string)) {
 }
 
 func (c *call) appendCORS(b []byte) []byte {
-	c.eachCORSField(func(name, value string) { b = appendField(b, name, []byte(value)) })
+	c.eachCORSField(func(name, value string) { b = appendField(b, name, value) })
 	return b
 }
 
@@ -86,8 +86,8 @@ func (g *Gateway) answerPreflight(c *call) {
 	}
 	x := c.fast
 	b := appendStatus(x.Out[:0], http.StatusNoContent, "No Content")
-	b = appendField(b, "X-Request-Id", appendID(c.scratch[:0], c.id))
-	c.eachPreflightField(func(name, value string) { b = appendField(b, name, []byte(value)) })
+	b = append(appendID(append(b, "X-Request-Id: "...), c.id), "\r\n"...)
+	c.eachPreflightField(func(name, value string) { b = appendField(b, name, value) })
 	b = append(append(append(b, "Date: "...), g.dates.at(c.started)...), "\r\n"...)
 	x.Out = appendEnd(b, x.Keep)
 	if x.Flush() != nil {

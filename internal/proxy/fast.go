@@ -70,26 +70,26 @@ func (g *Gateway) appendRequest(b []byte, c *call) []byte {
 	parent, state := c.spans.parent()
 	for i := range x.Request.Headers {
 		if h := &x.Request.Headers[i]; !strip(h.Name) && (!plain || !wire.Is(h.Name, "accept-encoding")) && (parent == "" || !traceHeader(h.Name)) {
-			b = append(append(append(append(b, h.Name...), ": "...), h.Value...), "\r\n"...)
+			b = appendField(b, h.Name, h.Value)
 		}
 	}
-	b = append(c.r.client.AppendTo(append(b, "X-Forwarded-For: "...)), "\r\nX-Forwarded-Host: "...)
-	b = append(append(b, c.r.host...), "\r\nX-Forwarded-Proto: http\r\nX-Request-Id: "...)
-	b = append(appendID(b, c.id), "\r\n"...)
+	b = append(c.r.client.AppendTo(append(b, "X-Forwarded-For: "...)), "\r\n"...)
+	b = appendField(b, "X-Forwarded-Host", c.r.host)
+	b = append(appendID(append(b, "X-Forwarded-Proto: http\r\nX-Request-Id: "...), c.id), "\r\n"...)
 	if plain {
 		b = append(b, "Accept-Encoding: identity\r\n"...)
 	}
 	if parent != "" {
-		b = appendField(b, "Traceparent", []byte(parent))
+		b = appendField(b, "Traceparent", parent)
 	}
 	if state != "" {
-		b = appendField(b, "Tracestate", []byte(state))
+		b = appendField(b, "Tracestate", state)
 	}
 	if c.route.SignIdentity && c.key != nil {
-		b = append(append(append(b, identity.Header+": "...), g.identity(c)...), "\r\n"...)
+		b = appendField(b, identity.Header, g.identity(c))
 	}
 	if len(x.Body) > 0 || c.r.method == http.MethodPost || c.r.method == http.MethodPut || c.r.method == http.MethodPatch {
-		b = append(strconv.AppendInt(append(b, "Content-Length: "...), int64(len(x.Body)), 10), "\r\n"...)
+		b = appendNumber(b, "Content-Length: ", int64(len(x.Body)))
 	}
 	return append(b, "\r\n"...)
 }
@@ -97,9 +97,6 @@ func (g *Gateway) appendRequest(b []byte, c *call) []byte {
 func traceHeader(name string) bool {
 	return wire.Is(name, "traceparent") || wire.Is(name, "tracestate")
 }
-
-// repeatable are the methods that may be sent twice (RFC 9110, section 9.2.2).
-func repeatable(method string) bool { return method != http.MethodPost && method != http.MethodPatch }
 
 // exchange sends the request and reads the head of its answer, again and
 // elsewhere as long as the upstream's policy says so.
@@ -134,7 +131,7 @@ func (g *Gateway) try(c *call, until time.Time) (*wire.Link, upstream.Trouble, e
 			return l, upstream.Answered, nil
 		case errors.Is(err, wire.ErrDead): // nothing was sent
 			l, err = up.Get(c.now, connect)
-		case errors.Is(err, wire.ErrStale) && repeatable(c.r.method):
+		case errors.Is(err, wire.ErrStale) && upstream.Idempotent(c.r.method):
 			l, err = up.Fresh(connect)
 		default:
 			return nil, upstream.NoAnswer, err
@@ -184,7 +181,7 @@ func (c *call) appendHead(b []byte, r *wire.Response) []byte {
 	b = appendStatus(b, r.Status, r.Reason)
 	for i := range r.Headers {
 		if h := &r.Headers[i]; !isLimitHeader(h.Name) && !wire.Is(h.Name, "x-request-id") && !c.isCORSHeader(h.Name) {
-			b = append(append(append(append(b, h.Name...), ": "...), h.Value...), "\r\n"...)
+			b = appendField(b, h.Name, h.Value)
 		}
 	}
 	return b
@@ -198,15 +195,15 @@ func (g *Gateway) relay(c *call, l *wire.Link) {
 	c.readUnitsHeader(r)
 	b := c.appendHead(x.Out[:0], r)
 	b = append(appendID(append(b, "X-Request-Id: "...), c.id), "\r\n"...)
-	b = g.appendLimits(b, c)
+	b = c.appendLimits(b)
 	b = c.appendCORS(b)
 	if !r.Dated {
-		b = append(append(append(b, "Date: "...), g.dates.at(now)...), "\r\n"...)
+		b = appendField(b, "Date", g.dates.at(now))
 	}
 	bodiless := r.Bodiless(c.r.method)
 	switch {
 	case r.Length >= 0 && r.Status != http.StatusNoContent:
-		b = append(strconv.AppendInt(append(b, "Content-Length: "...), r.Length, 10), "\r\n"...)
+		b = appendNumber(b, "Content-Length: ", r.Length)
 	case !bodiless:
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
 	}

@@ -224,7 +224,7 @@ func (g *Gateway) onResponse(resp *http.Response) error {
 	if name := unitsHeader(c.op); name != "" {
 		c.out.count(resp.Header.Get(name))
 	}
-	g.setLimits(c, resp.Header)
+	c.setLimits(resp.Header)
 	resp.Header.Set("X-Request-Id", c.id.String())
 	if len(c.route.CORS.Origins) > 0 {
 		for name := range resp.Header {

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"net/http"
 	"strconv"
 	"time"
@@ -28,55 +29,56 @@ func isLimitHeader(name string) bool {
 }
 
 // setLimits puts the limits into h, where net/http serves.
-func (g *Gateway) setLimits(c *call, h http.Header) {
+func (c *call) setLimits(h http.Header) {
 	for _, name := range limitHeaders {
 		h.Del(name)
 	}
-	g.eachLimitField(c, func(name string, value []byte) { h.Set(name, string(value)) })
+	for line := range bytes.Lines(c.appendLimits(nil)) {
+		name, value, _ := bytes.Cut(line, []byte(": "))
+		h.Set(string(name), string(bytes.TrimSuffix(value, []byte("\r\n"))))
+	}
 }
 
-// appendLimits writes the limits into a head, where wire serves.
-func (g *Gateway) appendLimits(b []byte, c *call) []byte {
-	g.eachLimitField(c, func(name string, value []byte) { b = appendField(b, name, value) })
+// appendLimits says in a head how the limits stand: the widely used X- headers,
+// with reset in seconds since the epoch, and the structured fields of the IETF
+// draft (draft-ietf-httpapi-ratelimit-headers), with reset in seconds from now.
+// What the call cost is said where it is not one.
+func (c *call) appendLimits(b []byte) []byte {
+	rate, plan := &c.rate.Status, &c.quota
+	if rate.Limit > 0 {
+		b = appendNumber(b, "X-RateLimit-Limit: ", rate.Limit)
+		b = appendNumber(b, "X-RateLimit-Remaining: ", rate.Remaining)
+		b = appendNumber(b, "X-RateLimit-Reset: ", rate.Reset.Unix())
+	}
+	if plan.Limit > 0 {
+		b = appendNumber(b, "X-Quota-Limit: ", plan.Limit)
+		b = appendNumber(b, "X-Quota-Remaining: ", plan.Remaining)
+		b = appendNumber(b, "X-Quota-Reset: ", plan.Reset.Unix())
+	}
+	if rate.Limit > 0 || plan.Limit > 0 {
+		b = append(c.appendEach(append(b, "RateLimit-Policy: "...), appendPolicy), "\r\n"...)
+		b = append(c.appendEach(append(b, "RateLimit: "...), appendState), "\r\n"...)
+	}
+	if c.op != nil && c.op.Weight > 1 && c.target.Member != nil {
+		b = appendNumber(b, "X-RateLimit-Cost: ", int64(c.op.Weight))
+	}
 	return b
 }
 
-// eachLimitField says how the limits stand: the widely used X- headers, with
-// reset in seconds since the epoch, and the structured fields of the IETF draft
-// (draft-ietf-httpapi-ratelimit-headers), with reset in seconds from now. What
-// the call cost is said where it is not one. Values are good until the next one.
-func (g *Gateway) eachLimitField(c *call, set func(name string, value []byte)) {
-	b := c.scratch[:0]
-	number := func(name string, n int64) { set(name, strconv.AppendInt(b, n, 10)) }
-	rate, plan := &c.rate.Status, &c.quota
-	if rate.Limit > 0 {
-		number("X-RateLimit-Limit", rate.Limit)
-		number("X-RateLimit-Remaining", rate.Remaining)
-		number("X-RateLimit-Reset", rate.Reset.Unix())
-	}
-	if plan.Limit > 0 {
-		number("X-Quota-Limit", plan.Limit)
-		number("X-Quota-Remaining", plan.Remaining)
-		number("X-Quota-Reset", plan.Reset.Unix())
-	}
-	if rate.Limit > 0 || plan.Limit > 0 {
-		set("RateLimit-Policy", c.appendEach(b, appendPolicy))
-		set("RateLimit", c.appendEach(b, appendState))
-	}
-	if c.op != nil && c.op.Weight > 1 && c.target.Member != nil {
-		number("X-RateLimit-Cost", int64(c.op.Weight))
-	}
+func appendNumber(b []byte, name string, n int64) []byte {
+	return append(strconv.AppendInt(append(b, name...), n, 10), "\r\n"...)
 }
 
 // appendEach writes a list with one member for each kind of limit.
 func (c *call) appendEach(b []byte, member func([]byte, *call, string, *quota.Status) []byte) []byte {
-	if c.rate.Status.Limit > 0 {
+	rate, plan := c.rate.Status.Limit > 0, c.quota.Limit > 0
+	if rate {
 		b = member(b, c, windowName(c.rate.Status.Window), &c.rate.Status)
 	}
-	if c.quota.Limit > 0 {
-		if len(b) > 0 {
-			b = append(b, ", "...)
-		}
+	if rate && plan {
+		b = append(b, ", "...)
+	}
+	if plan {
 		b = member(b, c, "period", &c.quota)
 	}
 	return b
