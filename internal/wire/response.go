@@ -24,6 +24,7 @@ type Response struct {
 	Dated   bool // it has a Date
 	Headers []Header
 
+	old   bool // HTTP/1.0
 	store [maxHeaders]Header
 	named [][]byte // by Connection, beside the usual
 }
@@ -52,7 +53,7 @@ func (r *Response) Parse(b []byte) (size int, v Verdict, err error) {
 			return 0, Plain, ErrAnswer
 		}
 	}
-	if r.Chunked && r.Length >= 0 { // RFC 9112, section 6.3: smuggling, or nearly
+	if r.Chunked && (r.Length >= 0 || r.old) { // RFC 9112, sections 6.3 and 6.1: smuggling, or nearly
 		return 0, Plain, ErrAnswer
 	}
 	r.dropNamed()
@@ -76,7 +77,8 @@ func (r *Response) parseStatus(line []byte) bool {
 		return false
 	}
 	r.Status, r.Reason = int(n), ""
-	r.Close = line[7] == '0'
+	r.old = line[7] == '0'
+	r.Close = r.old
 	if len(line) > 13 {
 		if !all(line[13:], isAnswer) {
 			return false
