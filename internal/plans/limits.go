@@ -45,6 +45,9 @@ func Quota(calls int64, hard bool) Limit {
 // MaxLimits is how many limits a plan may have.
 const MaxLimits = 12
 
+// MaxSlots is how many declared times a limit may have.
+const MaxSlots = 50
+
 // MaxQuota is the most calls of a quota.
 const MaxQuota = 1_000_000_000_000
 
@@ -81,8 +84,12 @@ func (p NewPlan) limits() []Limit {
 }
 
 // LimitField names a field of the nth limit in an error: calls, window, scope,
-// algorithm, burst, operation or adapt.
+// algorithm, burst, operation, surge, shrink, adapt or what SlotField gives.
 func LimitField(n int, field string) string { return "limits." + strconv.Itoa(n) + "." + field }
+
+// SlotField names a field of the nth declared time of a limit, for LimitField:
+// from, to or percent.
+func SlotField(n int, field string) string { return "schedule." + strconv.Itoa(n) + "." + field }
 
 // checkLimits notes what is wrong, under the names that LimitField gives, or
 // under limits where no single one is meant.
@@ -120,9 +127,11 @@ func (l Limit) check(check func(ok bool, field, format string, args ...any)) {
 	check(a.Shrink.Errors >= 0 && a.Shrink.Errors <= 100 && a.Shrink.Latency >= 0, "shrink", "Errors are between 1 and 100 %%.")
 	check((a.Shrink.Percent == 0) == (a.Shrink.Errors == 0 && a.Shrink.Latency == 0), "shrink", "Say to how much the limit is lowered, and from which errors or latency on.")
 	check(!l.Concurrent || (a.Surge == quota.Surge{}), "surge", "Calls under way know no surge.")
-	for _, s := range a.Schedule {
-		check(validTime(s.From) && validTime(s.To), "schedule", "Times of day look like 08:30.")
-		check(s.Percent >= 1 && s.Percent <= 1000, "schedule", "A schedule moves the limit to between 1 and 1,000 %%.")
+	check(len(a.Schedule) <= MaxSlots, "adapt", "A limit changes at most %d times.", MaxSlots)
+	for n, s := range a.Schedule {
+		check(validTime(s.From), SlotField(n, "from"), "Give a time of day such as 08:30.")
+		check(validTime(s.To), SlotField(n, "to"), "Give a time of day such as 18:00.")
+		check(s.Percent >= 1 && s.Percent <= 1000, SlotField(n, "percent"), "Give 1 to 1,000 %%.")
 	}
 	_, err := quota.Prepare([]quota.Limit{l.Enforced()}) // whatever is left
 	if err != nil {
@@ -161,12 +170,12 @@ func checkOperations(ctx context.Context, tx *postgres.Tx, product uuid.UUID, li
 		var known bool
 		var heaviest int64
 		err := tx.PGX.QueryRow(ctx, `
-			SELECT count(*) > 0, coalesce(max(o.weight), 1) FROM product_versions p JOIN operations o ON o.version_id = p.version_id
-			WHERE p.product_id = $1 AND ($2 = '' OR o.method || ' ' || o.path = $2)`, product, l.Operation).Scan(&known, &heaviest)
+			SELECT count(*) > 0, coalesce(max(o.weight), 1) FROM product_versions p JOIN api_versions v ON v.id = p.version_id JOIN operations o ON o.version_id = v.id
+			WHERE p.product_id = $1 AND v.lifecycle IN ('published', 'deprecated') AND ($2 = '' OR o.method || ' ' || o.path = $2)`, product, l.Operation).Scan(&known, &heaviest)
 		if err != nil {
 			return err
 		}
-		v.Check(l.Operation == "" || known, LimitField(i, "operation"), "The product has no such operation. Write it as in its document: GET /reports/{id}.")
+		v.Check(l.Operation == "" || known, LimitField(i, "operation"), "The product has no such operation that is published.")
 		if l.Algorithm == quota.LeakyBucket && l.holds() < heaviest {
 			v.Check(false, LimitField(i, "burst"), "The heaviest operation weighs %d: with a burst under %d it could never be called.", heaviest, heaviest-1)
 		} else {

@@ -1,6 +1,7 @@
 package plans_test
 
 import (
+	"slices"
 	"context"
 	"testing"
 	"time"
@@ -124,6 +125,7 @@ func TestLimitsThatCannotBeKeptAreRefusedBesideTheirField(t *testing.T) {
 	perIP := plans.Limit{Calls: 60, Window: time.Minute, Scope: quota.PerIP}
 	charged, paid := anonymous(perIP), anonymous(perIP)
 	charged.RecurringFee, paid.Usage = 100, &pricing.Component{Model: pricing.PerUnit, Tiers: []pricing.Tier{{UpTo: pricing.NoEnd}}}
+	slots := slices.Repeat([]quota.Slot{{From: "08:00", To: "09:00", Percent: 50}}, plans.MaxSlots+1)
 	for name, c := range map[string]struct {
 		in    plans.NewPlan
 		field string
@@ -135,7 +137,9 @@ func TestLimitsThatCannotBeKeptAreRefusedBesideTheirField(t *testing.T) {
 		"a burst of a window":                   {rate(func(l *plans.Limit) { l.Burst = 5 }), "limits.0.burst"},
 		"a leaky bucket too small for a call":   {rate(func(l *plans.Limit) { l.Algorithm, l.Burst = quota.LeakyBucket, 8 }), "limits.0.burst"},
 		"a window too small for a call":         {rate(func(l *plans.Limit) { l.Calls = 9 }), "limits.0.calls"},
-		"a slot without a time":                 {rate(func(l *plans.Limit) { l.Adapt.Schedule = []quota.Slot{{From: "8", To: "9", Percent: 50}} }), "limits.0.schedule"},
+		"a slot without a time":                 {rate(func(l *plans.Limit) { l.Adapt.Schedule = []quota.Slot{{From: "8", To: "9", Percent: 50}} }), "limits.0.schedule.0.from"},
+		"a second slot that moves nothing":      {rate(func(l *plans.Limit) { l.Adapt.Schedule = []quota.Slot{{From: "08:00", To: "09:00", Percent: 50}, {From: "10:00", To: "11:00"}} }), "limits.0.schedule.1.percent"},
+		"more slots than anybody needs":         {rate(func(l *plans.Limit) { l.Adapt.Schedule = slots }), "limits.0.adapt"},
 		"a surge downwards":                     {rate(func(l *plans.Limit) { l.Adapt.Surge = quota.Surge{Percent: 50, For: time.Minute} }), "limits.0.surge"},
 		"a surge without an end":                {rate(func(l *plans.Limit) { l.Adapt.Surge.Percent = 150 }), "limits.0.surge"},
 		"shrinking for no reason":               {rate(func(l *plans.Limit) { l.Adapt.Shrink.Percent = 50 }), "limits.0.shrink"},

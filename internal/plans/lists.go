@@ -51,6 +51,23 @@ func (s *Service) Sells(ctx context.Context, product uuid.UUID) (out []Sold, err
 	return out, err
 }
 
+// Operation is one that a limit can count alone.
+type Operation struct {
+	Call     string // as in "GET /reports/{id}"
+	Versions string // that have it, such as "Reports v1, Reports v2"
+}
+
+// Operations lists the published operations of a product, by version.
+func (s *Service) Operations(ctx context.Context, product uuid.UUID) (out []Operation, err error) {
+	err = s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
+		return tx.Raw(`
+			SELECT o.method || ' ' || o.path AS call, string_agg(a.name || ' ' || v.label, ', ' ORDER BY lower(a.name), v.label) AS versions
+			FROM product_versions p JOIN api_versions v ON v.id = p.version_id JOIN apis a ON a.id = v.api_id JOIN operations o ON o.version_id = v.id
+			WHERE p.product_id = ? AND v.lifecycle IN ('published', 'deprecated') GROUP BY o.method, o.path ORDER BY 2, o.path, o.method`, product).Scan(&out).Error
+	})
+	return out, err
+}
+
 // Counted is a product with numbers of what hangs on it.
 type Counted struct {
 	Product

@@ -28,7 +28,7 @@ func studioFixtures() []fixture {
 		{name: "product-empty", path: "/studio/products/1", page: with(Product, ProductProps{Name: "Weather", PricingURL: "/pricing/weather", NewPlanURL: "/studio/products/1/plans/new"})},
 		{name: "plan-form", path: "/studio/products", page: with(PlanForm, PlanFormProps{Product: "Weather", ProductURL: "/studio/products/1", Fields: planFieldsFixture()})},
 		{name: "plan-form-empty", path: "/studio/products", page: with(PlanForm, PlanFormProps{Product: "Weather", ProductURL: "/studio/products/1"})},
-		{name: "plan", path: "/studio/products/1/plans/2", page: with(Plan, PlanProps{Product: "Weather", ProductURL: "/studio/products/1", Name: "Pro", Price: "$29 a month", Limits: []string{"50 calls a second with each key", "100,000 calls a calendar month"}, Suggested: suggestionFixture()})},
+		{name: "plan", path: "/studio/products/1/plans/2", page: with(Plan, PlanProps{Product: "Weather", ProductURL: "/studio/products/1", Name: "Pro", Price: "$29 a month", Limits: []PlanLimit{{Text: "50 calls a second with each key"}, {Text: "5 calls a minute of POST /reports", Warn: "Counts nothing: not published any more"}, {Text: "100,000 calls a calendar month"}}, Suggested: suggestionFixture()})},
 		{name: "plan-empty", path: "/studio/products/1/plans/2", page: with(Plan, PlanProps{Product: "Weather", ProductURL: "/studio/products/1", Name: "Open", Price: "Free", Suggested: SuggestionProps{How: "No live call has been forwarded in the last 30 days, so past traffic suggests nothing yet."}})},
 		{name: "upstream", path: "/studio", page: with(Upstream, upstreamFixture())},
 		{name: "upstream-empty", path: "/studio", page: with(Upstream, UpstreamProps{API: "Weather", Version: "v2"})},
@@ -67,7 +67,7 @@ func publicationFixture() PublicationProps {
 
 func planFieldsFixture() PlanFields {
 	return PlanFields{
-		Action: "/studio/products/1/plans/new", Name: Input{Value: "Pro"}, Slug: Input{Value: "pro"}, Limits: limitFixtures(), Suggested: suggestionFixture(), MonthlyFee: Input{Value: "29.00"}, Included: Input{Value: "0"},
+		Action: "/studio/products/1/plans/new", Name: Input{Value: "Pro"}, Slug: Input{Value: "pro"}, Limits: limitFixtures(), Operations: countedFixtures(), Suggested: suggestionFixture(), MonthlyFee: Input{Value: "29.00"}, Included: Input{Value: "0"},
 		Organizations: component.Options("", component.Option{Value: "", Label: "None"}, component.Option{Value: "o1", Label: "Fjord Analytics AS"}),
 		Models:        component.Options("graduated", component.Option{Value: "none", Label: "None"}, component.Option{Value: "per_unit", Label: "Per call"}, component.Option{Value: "graduated", Label: "Graduated"}),
 		Tiers:         []TierInput{{UpTo: Input{Value: "100000"}, UnitPrice: Input{Value: "0"}}, {UpTo: Input{Value: "1000000"}, UnitPrice: Input{Value: "0.0004"}}, {UnitPrice: Input{Value: "0,00025", Error: "Write decimals with a point."}, Flat: Input{Value: "50"}}},
@@ -89,12 +89,19 @@ func requestFixture() RequestProps {
 
 func limitFixtures() []LimitInput {
 	return []LimitInput{
-		{LimitCalls: Input{Value: "50"}, LimitPer: Input{Value: "second"}, LimitScope: Input{Value: "key"}, LimitAlgorithm: Input{Value: "leaky_bucket"},
-			LimitBurst: Input{Value: "3", Error: "The heaviest operation weighs 10: with a burst under 9 it could never be called."}},
-		{LimitCalls: Input{Value: "2000"}, LimitPer: Input{Value: "hour"}, Slot(SlotDays, 0): Input{Value: "weekdays"}, Slot(SlotFrom, 0): Input{Value: "8.30", Error: "Times of day look like 08:30."},
-			Slot(SlotTo, 0): Input{Value: "18:00"}, Slot(SlotPercent, 0): Input{Value: "150"}, SurgePercent: Input{Value: "200"}, SurgeMinutes: Input{Value: "5"}},
-		{LimitCalls: Input{Value: "100000"}, LimitPer: Input{Value: "month"}, LimitEnd: Input{Value: "soft"}},
+		{Inputs: Inputs{LimitCalls: {Value: "50"}, LimitPer: {Value: "second"}, LimitScope: {Value: "key"}, LimitAlgorithm: {Value: "leaky_bucket"}, LimitOperation: {Value: "GET /old", Error: "This operation is not published any more: the limit would count nothing. Choose another one."},
+			LimitBurst: {Value: "3", Error: "The heaviest operation weighs 10: with a burst under 9 it could never be called."}}},
+		{Inputs: Inputs{LimitCalls: {Value: "2000"}, LimitPer: {Value: "hour"}, SurgePercent: {Value: "200"}, SurgeMinutes: {Value: "5"}}, Slots: []Inputs{
+			{SlotDays: {Value: "weekdays"}, SlotFrom: {Value: "", Error: "Give a time of day such as 08:30."}, SlotTo: {Value: "18:00"}, SlotPercent: {Value: "150"}},
+			{SlotDays: {Value: "friday"}, SlotFrom: {Value: "22:00"}, SlotTo: {Value: "02:00"}, SlotPercent: {Value: "0", Error: "Give 1 to 1,000 %."}},
+			{SlotFrom: {Value: "03:00"}, SlotTo: {Value: "04:00"}, SlotPercent: {Value: "50"}}}},
+		{Inputs: Inputs{LimitCalls: {Value: "20"}, LimitPer: {Value: "at_once"}, LimitOperation: {Value: "GET /current"}}},
+		{Inputs: Inputs{LimitCalls: {Value: "100000"}, LimitPer: {Value: "month"}, LimitEnd: {Value: "soft"}}},
 	}
+}
+
+func countedFixtures() []component.Option {
+	return []component.Option{{Value: "GET /current", Label: "GET /current", Group: "Weather v1, Weather v2"}, {Value: "GET /stations/{station_id}/observations", Label: "GET /stations/{station_id}/observations", Group: "Weather v2"}}
 }
 
 func suggestionFixture() SuggestionProps {

@@ -202,9 +202,7 @@ func (f *planForm) show(r *request.Request, customers map[uuid.UUID]string) page
 	p := &f.fields
 	p.Name, p.Slug = typed(r, f.invalid, "name"), typed(r, f.invalid, "slug")
 	p.MonthlyFee, p.LimitsError = typed(r, f.invalid, "monthly_fee"), f.invalid["limits"]
-	if r.Form("add_limit") != "" && len(p.Limits) < plans.MaxLimits {
-		p.Limits = append(p.Limits, page.LimitInput{})
-	}
+	f.addRow(r)
 	p.Included, p.UnitPrice, p.PackageSize = typed(r, f.invalid, "included_units"), typed(r, f.invalid, "unit_price"), typed(r, f.invalid, "package_size")
 	p.OrgError, p.ModelError, p.MeterError, p.TiersError, p.FreeError = f.invalid["organization"], f.invalid["model"], f.invalid["meter"], f.invalid["tiers"], f.invalid["free_unlimited"]
 	choices(p, r.Form, customers)

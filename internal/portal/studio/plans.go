@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/a-h/templ"
 	"github.com/google/uuid"
 
 	"tollgate/internal/portal/request"
@@ -24,8 +25,11 @@ func organizations(chosen string, customers map[uuid.UUID]string) []component.Op
 
 // NewPlan is the form of a plan.
 func (p *Pages) NewPlan(r *request.Request) error {
-	props, err := p.planPage(r)
+	props, product, err := p.planPage(r)
 	if err != nil {
+		return err
+	}
+	if err := p.operations(r, product, &props.Fields); err != nil {
 		return err
 	}
 	customers, err := p.customerNames(r)
@@ -36,32 +40,33 @@ func (p *Pages) NewPlan(r *request.Request) error {
 	return r.Page(page.PlanForm(r.Layout("New plan"), props))
 }
 
-func (p *Pages) planPage(r *request.Request) (page.PlanFormProps, error) {
-	id, err := r.ParamID("id")
-	if err != nil {
-		return page.PlanFormProps{}, err
+func (p *Pages) planPage(r *request.Request) (props page.PlanFormProps, product uuid.UUID, err error) {
+	if product, err = r.ParamID("id"); err != nil {
+		return props, product, err
 	}
-	o, err := p.Plans.OfferingByID(r.Ctx(), id)
+	o, err := p.Plans.OfferingByID(r.Ctx(), product)
 	if err != nil {
-		return page.PlanFormProps{}, err
+		return props, product, err
 	}
-	u := "/studio/products/" + id.String()
-	suggested, err := p.suggested(r, id, nil)
-	return page.PlanFormProps{Product: o.Name, ProductURL: u, Fields: page.PlanFields{Action: u + "/plans/new", Suggested: suggested}}, err
+	u := "/studio/products/" + product.String()
+	props = page.PlanFormProps{Product: o.Name, ProductURL: u, Fields: page.PlanFields{Action: u + "/plans/new"}}
+	props.Fields.Suggested, err = p.suggested(r, product, nil)
+	return props, product, err
 }
 
 // CreatePlan makes a plan, or shows what it would cost.
 func (p *Pages) CreatePlan(r *request.Request) error {
-	props, err := p.planPage(r)
+	props, product, err := p.planPage(r)
 	if err != nil {
 		return err
 	}
 	form := readPlan(r, false)
-	if form.valid() && !form.asking(r) {
-		form.plan.Product, err = r.ParamID("id")
-		if err != nil {
-			return err
-		}
+	form.fields.Action, form.fields.Suggested = props.Fields.Action, props.Fields.Suggested
+	if err := p.operations(r, product, &form.fields); err != nil {
+		return err
+	}
+	if form.valid() && !asking(r) {
+		form.plan.Product = product
 		_, err = p.Plans.CreatePlan(r.Ctx(), r.Identity.User, form.plan)
 		if err == nil {
 			return r.RedirectWith("The plan "+form.plan.Name+" is on sale.", props.ProductURL)
@@ -76,10 +81,14 @@ func (p *Pages) CreatePlan(r *request.Request) error {
 	if err != nil {
 		return err
 	}
-	form.fields.Action, form.fields.Suggested = props.Fields.Action, props.Fields.Suggested
 	props.Fields = form.show(r, customers)
-	if (form.valid() && form.fields.Error == "") || r.Form("add_limit") != "" {
-		return r.Page(page.PlanForm(r.Layout("New plan"), props))
+	return form.answer(r, page.PlanForm(r.Layout("New plan"), props))
+}
+
+// answer sends the form again: as refused, unless it was only to be looked at.
+func (f *planForm) answer(r *request.Request, form templ.Component) error {
+	if adding(r) || (f.valid() && f.fields.Error == "") {
+		return r.Page(form)
 	}
-	return r.Invalid(page.PlanForm(r.Layout("New plan"), props))
+	return r.Invalid(form)
 }

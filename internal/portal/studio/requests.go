@@ -51,9 +51,11 @@ func (p *Pages) Request(r *request.Request) error {
 	if err != nil {
 		return err
 	}
-	props := p.requestProps(q)
+	props, err := p.requestProps(r, q)
+	if err != nil {
+		return err
+	}
 	if props.Grant != nil {
-		choices(props.Grant, func(string) string { return "" }, nil)
 		name := q.PlanName + " for " + q.OrgName
 		props.Grant.Name.Value, props.Grant.Slug.Value = strings.ToValidUTF8(name[:min(len(name), 60)], ""), slugOf(q.PlanName+" "+q.OrgName)
 	}
@@ -68,7 +70,7 @@ func (p *Pages) request(r *request.Request) (plans.Request, error) {
 	return p.Plans.Request(r.Ctx(), id)
 }
 
-func (p *Pages) requestProps(q plans.Request) page.RequestProps {
+func (p *Pages) requestProps(r *request.Request, q plans.Request) (page.RequestProps, error) {
 	u := "/studio/requests/" + q.ID.String()
 	props := page.RequestProps{Organization: q.OrgName, Status: requestBadge(q), Message: q.Message, Facts: []component.Fact{
 		{Name: "Plan", Value: q.ProductName + " " + q.PlanName, URL: "/studio/products/" + q.ProductID.String()},
@@ -82,8 +84,10 @@ func (p *Pages) requestProps(q plans.Request) page.RequestProps {
 		props.Decision = "Declined: " + q.Reason
 	default:
 		props.Grant, props.DeclineAction = &page.PlanFields{Action: u + "/grant", Submit: "Grant this plan", AskFree: true}, u+"/decline"
+		choices(props.Grant, func(string) string { return "" }, nil)
+		return props, p.operations(r, q.ProductID, props.Grant)
 	}
-	return props
+	return props, nil
 }
 
 // Grant answers a request with a private plan.
@@ -94,8 +98,11 @@ func (p *Pages) Grant(r *request.Request) error {
 	}
 	form := readPlan(r, true)
 	form.fields.AskFree, form.fields.Free = true, r.Form("free_unlimited") != ""
+	if err := p.operations(r, q.ProductID, &form.fields); err != nil {
+		return err
+	}
 	form.invalid.Check(form.plan.Bounded() || form.fields.Free || r.Form("preview") != "", "free_unlimited", "Type a price or a limit, or tick that the plan has neither.")
-	if form.valid() && !form.asking(r) {
+	if form.valid() && !asking(r) {
 		_, err := p.Plans.Grant(r.Ctx(), r.Identity.User, q.ID, form.plan)
 		if err == nil {
 			return r.RedirectWith(q.OrgName+" may now subscribe to "+form.plan.Name+".", "/studio/requests/"+q.ID.String())
@@ -106,17 +113,17 @@ func (p *Pages) Grant(r *request.Request) error {
 		}
 		form.refuse(fields, message)
 	}
-	props := p.requestProps(q)
+	props, err := p.requestProps(r, q)
+	if err != nil {
+		return err
+	}
 	if props.Grant == nil {
 		return r.RedirectWith("This request was answered already.", "/studio/requests/"+q.ID.String())
 	}
 	form.fields.Action, form.fields.Submit = props.Grant.Action, props.Grant.Submit
 	fields := form.show(r, nil)
 	props.Grant = &fields
-	if (form.valid() && fields.Error == "") || r.Form("add_limit") != "" {
-		return r.Page(page.Request(r.Layout("Request of "+q.OrgName), props))
-	}
-	return r.Invalid(page.Request(r.Layout("Request of "+q.OrgName), props))
+	return form.answer(r, page.Request(r.Layout("Request of "+q.OrgName), props))
 }
 
 // Decline answers a request with a reason.
@@ -133,10 +140,10 @@ func (p *Pages) Decline(r *request.Request) error {
 	if !ok {
 		return err
 	}
-	props := p.requestProps(q)
-	props.Reason = typed(r, fields, "reason")
-	if props.Grant != nil {
-		choices(props.Grant, func(string) string { return "" }, nil)
+	props, err := p.requestProps(r, q)
+	if err != nil {
+		return err
 	}
+	props.Reason = typed(r, fields, "reason")
 	return r.Invalid(page.Request(r.Layout("Request of "+q.OrgName), props))
 }

@@ -1,6 +1,7 @@
 package studio
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -30,11 +31,11 @@ func (p *Pages) suggested(r *request.Request, product uuid.UUID, plan *uuid.UUID
 		props.Rows = append(props.Rows, page.SuggestionRow{Window: strings.ToUpper(window[:1]) + window[1:], P50: format.Count(k.P50), P95: format.Count(k.P95),
 			P99: format.Count(k.P99), Max: format.Count(k.Max), Suggested: format.Count(k.Suggested())})
 	}
-	props.How = "How much each of " + format.Counted(callers, "subscription", "subscriptions") + " called at its busiest in the last " + format.Count(plans.SuggestDays) +
-		" days, by weight; half of them called no more than the first number. Suggested is what 99 of 100 would not have met, rounded up to a 1, 2 or 5 with zeros. " +
-		"Seconds and minutes are looked for in each one’s " + format.Count(plans.SuggestHours) + " busiest hours of the last 14 days. Calls that limits refused are not among them."
+	props.How = "From the busiest second, minute, hour and day of each of " + format.Counted(callers, "subscription", "subscriptions") + " in the last " + format.Count(plans.SuggestDays) +
+		" days, counted by weight. Suggested is what 99 of 100 would never have reached, rounded up. Seconds and minutes come from the " + format.Count(plans.SuggestHours) +
+		" busiest hours of the last 14 days. Calls that were refused are left out."
 	if callers == plans.SuggestCallers {
-		props.How += " There are more subscriptions: this is a sample."
+		props.How += " There are more subscriptions; these are a sample."
 	}
 	return props, nil
 }
@@ -57,8 +58,16 @@ func (p *Pages) Plan(r *request.Request) error {
 		return problem.NotFound("plan")
 	}
 	props := page.PlanProps{Product: sold.Name, ProductURL: "/studio/products/" + sold.ID.String(), Name: o.Name, Price: offer.Price(o.Terms)}
+	published, err := p.Plans.Operations(r.Ctx(), product)
+	if err != nil {
+		return err
+	}
 	for _, l := range o.Terms.Limits {
-		props.Limits = append(props.Limits, offer.Described(l))
+		row := page.PlanLimit{Text: offer.Described(l)}
+		if l.Operation != "" && !slices.ContainsFunc(published, func(o plans.Operation) bool { return o.Call == l.Operation }) {
+			row.Warn = "Counts nothing: not published any more"
+		}
+		props.Limits = append(props.Limits, row)
 	}
 	if props.Suggested, err = p.suggested(r, product, &id); err != nil {
 		return err

@@ -95,38 +95,3 @@ func TestUpstreamMistakesStandBesideTheirFields(t *testing.T) {
 	b.Get("/studio/apis/nothing/upstream").Has(t, 404)
 	p.Staff(t, "finance").Get("/studio/apis/weather/upstream").Has(t, 403)
 }
-
-func TestLimitRowsAreAddedAndTheirMistakesStandBesideThem(t *testing.T) {
-	t.Parallel()
-	p := portaltest.New(t)
-	b := p.Staff(t, "product")
-	publish(t, p, b)
-	u := product(t, p, b)
-	form := proForm()
-	form.Set("add_limit", "1")
-	form.Set("name", "")
-	more := b.Post(u+"/plans/new", form).Has(t, 200, `value="10"`)
-	if n := strings.Count(more.Body, `name="limit_calls"`); n != 3 {
-		t.Errorf("%d rows, want one more than two", n)
-	}
-	form = proForm()
-	form["limit_calls"], form["limit_per"], form["limit_algorithm"], form["limit_burst"] = []string{"10", "", "5"}, []string{"second", "period", "at_once"}, []string{"leaky_bucket", "", ""}, []string{"x", "", "7"}
-	b.Post(u+"/plans/new", form).Has(t, 422, "Type a whole number", "Only the two buckets have a burst")
-	form["limit_burst"] = []string{"20", "", ""}
-	form["slot_from_1"], form["slot_to_1"], form["slot_percent_1"], form["slot_days_1"] = []string{"8.30"}, []string{"18:00"}, []string{"150"}, []string{"weekdays"}
-	b.Post(u+"/plans/new", form).Has(t, 422, "Times of day look like 08:30")
-	form["slot_from_1"], form["surge_percent"], form["surge_minutes"] = []string{"08:30"}, []string{"", "", ""}, []string{"", "", ""}
-	b.Post(u+"/plans/new", form).Has(t, 303)
-	b.Get(u).Has(t, 200, "10 calls a second (at an even pace, up to 20 ahead of it; changes at declared times); 5 calls at once")
-	b.Get("/pricing/weather").Has(t, 200, "5 calls at once")
-
-	anonymous := url.Values{"name": {"Open"}, "slug": {"open"}, "sale": {"anonymous"}, "currency": {"usd"}, "model": {"none"}, "limit_calls": {"60"}, "limit_per": {"minute"}, "monthly_fee": {"1"}}
-	b.Post(u+"/plans/new", anonymous).Has(t, 422, "A plan without a key is free")
-	anonymous.Set("monthly_fee", "")
-	b.Post(u+"/plans/new", anonymous).Has(t, 303)
-	p.Stranger(t).Get("/pricing/weather").Has(t, 200, "No key needed", "60 calls a minute from each address")
-	doc := p.Stranger(t).Get("/apis/weather/openapi.json").Has(t, 200, `"x-tollgate-plans"`, `"plan":"Open","key":"none"`, `"algorithm":"leaky_bucket"`, `"scope":"ip"`, `"burst":20`, `"adapts":true`)
-	if !strings.Contains(doc.Body, `"security":[{"TollgateBearer":[]},{"TollgateKey":[]},{}]`) {
-		t.Error("the document asks for a key although a plan needs none")
-	}
-}
