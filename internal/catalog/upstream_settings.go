@@ -117,11 +117,15 @@ func (s *Service) ChangeUpstream(ctx context.Context, actor uuid.UUID, slug stri
 		if now.ID != in.ID {
 			return problem.Conflict("Another version of this API was published meanwhile. Look at its settings, then change them.")
 		}
+		details := changes(now, in)
+		if len(details) == 0 {
+			return nil
+		}
 		if err := storeUpstream(ctx, tx, api, in); err != nil {
 			return err
 		}
-		return audit.Write(ctx, tx, s.clock.Now(), audit.Event{Actor: actor, Action: "upstream.change", Object: "api", ID: api.String(),
-			Details: map[string]string{"upstream": in.ID.String(), "live": addresses(in.Live), "test": addresses(in.Test)}})
+		details["upstream"] = in.ID.String()
+		return audit.Write(ctx, tx, s.clock.Now(), audit.Event{Actor: actor, Action: "upstream.change", Object: "api", ID: api.String(), Details: details})
 	})
 }
 
@@ -154,15 +158,4 @@ func storeUpstream(ctx context.Context, tx *postgres.Tx, api uuid.UUID, in Upstr
 		}
 	}
 	return nil
-}
-
-func addresses(targets []upstream.Target) string {
-	text := ""
-	for i, t := range targets {
-		if i > 0 {
-			text += " "
-		}
-		text += t.URL + "=" + strconv.Itoa(t.Weight)
-	}
-	return text
 }

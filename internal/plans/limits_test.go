@@ -1,8 +1,8 @@
 package plans_test
 
 import (
-	"slices"
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -130,15 +130,17 @@ func TestLimitsThatCannotBeKeptAreRefusedBesideTheirField(t *testing.T) {
 		in    plans.NewPlan
 		field string
 	}{
-		"no calls":                              {rate(func(l *plans.Limit) { l.Calls = 0 }), "limits.0.calls"},
-		"half a second":                         {rate(func(l *plans.Limit) { l.Window = time.Second / 2 }), "limits.0.window"},
-		"an unknown scope":                      {rate(func(l *plans.Limit) { l.Scope = "galaxy" }), "limits.0.calls"},
-		"an operation that is not sold":         {rate(func(l *plans.Limit) { l.Operation = "GET /nothing" }), "limits.0.operation"},
-		"a burst of a window":                   {rate(func(l *plans.Limit) { l.Burst = 5 }), "limits.0.burst"},
-		"a leaky bucket too small for a call":   {rate(func(l *plans.Limit) { l.Algorithm, l.Burst = quota.LeakyBucket, 8 }), "limits.0.burst"},
-		"a window too small for a call":         {rate(func(l *plans.Limit) { l.Calls = 9 }), "limits.0.calls"},
-		"a slot without a time":                 {rate(func(l *plans.Limit) { l.Adapt.Schedule = []quota.Slot{{From: "8", To: "9", Percent: 50}} }), "limits.0.schedule.0.from"},
-		"a second slot that moves nothing":      {rate(func(l *plans.Limit) { l.Adapt.Schedule = []quota.Slot{{From: "08:00", To: "09:00", Percent: 50}, {From: "10:00", To: "11:00"}} }), "limits.0.schedule.1.percent"},
+		"no calls":                            {rate(func(l *plans.Limit) { l.Calls = 0 }), "limits.0.calls"},
+		"half a second":                       {rate(func(l *plans.Limit) { l.Window = time.Second / 2 }), "limits.0.window"},
+		"an unknown scope":                    {rate(func(l *plans.Limit) { l.Scope = "galaxy" }), "limits.0.calls"},
+		"an operation that is not sold":       {rate(func(l *plans.Limit) { l.Operation = "GET /nothing" }), "limits.0.operation"},
+		"a burst of a window":                 {rate(func(l *plans.Limit) { l.Burst = 5 }), "limits.0.burst"},
+		"a leaky bucket too small for a call": {rate(func(l *plans.Limit) { l.Algorithm, l.Burst = quota.LeakyBucket, 8 }), "limits.0.burst"},
+		"a window too small for a call":       {rate(func(l *plans.Limit) { l.Calls = 9 }), "limits.0.calls"},
+		"a slot without a time":               {rate(func(l *plans.Limit) { l.Adapt.Schedule = []quota.Slot{{From: "8", To: "9", Percent: 50}} }), "limits.0.schedule.0.from"},
+		"a second slot that moves nothing": {rate(func(l *plans.Limit) {
+			l.Adapt.Schedule = []quota.Slot{{From: "08:00", To: "09:00", Percent: 50}, {From: "10:00", To: "11:00"}}
+		}), "limits.0.schedule.1.percent"},
 		"more slots than anybody needs":         {rate(func(l *plans.Limit) { l.Adapt.Schedule = slots }), "limits.0.adapt"},
 		"a surge downwards":                     {rate(func(l *plans.Limit) { l.Adapt.Surge = quota.Surge{Percent: 50, For: time.Minute} }), "limits.0.surge"},
 		"a surge without an end":                {rate(func(l *plans.Limit) { l.Adapt.Surge.Percent = 150 }), "limits.0.surge"},

@@ -119,9 +119,11 @@ func customerFixture() CustomerProps {
 }
 
 func upstreamFixture() UpstreamProps {
-	return UpstreamProps{API: "Weather", Version: "v2.3", ID: "1", Action: "/studio/apis/weather/upstream", WebSocket: true, TargetsError: "Say where the gateway sends the calls.",
+	return UpstreamProps{API: "Weather", Version: "v2.3", ID: "1", Action: "/studio/apis/weather/upstream", TargetsError: "Say where the gateway sends the calls.",
 		Targets: []TargetInput{{Mode: "live", URL: Input{Value: "https://weather-1.internal:8443"}, Weight: Input{Value: "3"}}, {Mode: "live", URL: Input{Value: "http://169.254.169.254", Error: "The gateway may not connect to this address."}, Weight: Input{Value: "0", Error: "Give a weight from 1 to 1,000."}},
 			{Mode: "test", URL: Input{Value: "https://weather-test.internal:8443/a/rather/long/path/that/does/not/fit"}, Weight: Input{Value: "1"}}},
-		Groups: []UpstreamGroup{{Title: "Active health checks", Note: "The gateway asks each target on its own.", Settings: []UpstreamSetting{{Name: "active.path", Label: "Path", Placeholder: "/healthz"}, {Name: "active.every", Label: "Every", Placeholder: "10s", Input: Input{Value: "0.1s", Error: "Give a time from 1s to 1h0m0s."}}, {Name: "breaker.percent", Label: "Failed calls", Suffix: "%", Placeholder: "50"}}},
-			{Title: "Browsers of other origins (CORS)", Settings: []UpstreamSetting{{Name: "cors.origins", Label: "Origins", Placeholder: "https://app.example.com", Hint: "Separated by blanks; * for any."}}}}}
+		Groups: []UpstreamGroup{
+			{Title: "Connections", Settings: []UpstreamSetting{{Name: "websocket", Label: "Allow WebSocket connections", Hint: "They need a valid key to open, and close when it is revoked.", Check: true, Input: Input{Value: "1"}}, {Name: "sign_identity", Label: "Sign who calls", Hint: "For upstreams that trust the gateway’s signed caller header.", Check: true}}},
+			{Title: "Active health checks", Note: "The gateway asks each target on its own. Without a path it does not.", Settings: []UpstreamSetting{{Name: "active.path", Label: "Path", Placeholder: "/healthz"}, {Name: "active.every", Label: "Interval", Placeholder: "10s", Input: Input{Value: "0.1s", Error: "Give a time from 1s to 1h0m0s."}}, {Name: "active.healthy", Label: "Back in after", Suffix: "successes", Placeholder: "2"}, {Name: "passive.failures", Label: "Out after", Suffix: "failures in a row", Placeholder: "5", Hint: "−1 turns this off."}}},
+			{Title: "Browser access (CORS)", Settings: []UpstreamSetting{{Name: "cors.origins", Label: "Allowed origins", Placeholder: "https://app.example.com", Hint: "Separated by spaces; * for any."}, {Name: "cors.headers", Label: "Allowed request headers", Placeholder: "simple ones and the key’s"}, {Name: "cors.credentials", Label: "Allow credentials", Hint: "Pages may then send cookies. Only with named origins.", Check: true, Input: Input{Value: "1", Error: "Browsers send credentials to named origins only."}}}}}}
 }

@@ -33,12 +33,11 @@ func (p *Pages) Upstream(r *request.Request) error {
 
 func (p *Pages) upstreamProps(r *request.Request, u catalog.Upstream) (page.UpstreamProps, error) {
 	e, err := p.Catalog.API(r.Ctx(), r.Param("api"))
-	return page.UpstreamProps{API: e.Name, Version: e.Version.Label, ID: u.ID.String(), Action: upstreamURL(e.Slug), WebSocket: u.Policy.WebSocket,
-		SignIdentity: u.SignIdentity, Credentials: u.CORS.Credentials, Balances: balances(string(u.Policy.Balance))}, err
+	return page.UpstreamProps{API: e.Name, Version: e.Version.Label, ID: u.ID.String(), Action: upstreamURL(e.Slug), Balances: balances(string(u.Policy.Balance))}, err
 }
 
 func balances(chosen string) []component.Option {
-	return option(chosen, "", "In turn, by weight", string(upstream.LeastRequests), "Fewest calls under way, by weight")
+	return option(chosen, "", "Round robin, by weight", string(upstream.LeastRequests), "Least requests, by weight")
 }
 
 func targetRows(u catalog.Upstream) (rows []page.TargetInput) {
@@ -90,7 +89,6 @@ func (p *Pages) ChangeUpstream(r *request.Request) error {
 func readUpstreamForm(r *request.Request) (in catalog.Upstream, rows []page.TargetInput, invalid problem.Invalid) {
 	invalid = problem.Invalid{}
 	in.ID, _ = r.FormID("upstream") // one that is none conflicts
-	in.SignIdentity = r.Form("sign_identity") != ""
 	modes, urls, weights := r.FormAll("target_mode"), r.FormAll("target_url"), r.FormAll("target_weight")
 	for i := range min(len(modes), len(urls), len(weights), 2*catalog.MaxTargets) {
 		if row := (page.TargetInput{Mode: modes[i], URL: page.Input{Value: strings.TrimSpace(urls[i])}, Weight: page.Input{Value: strings.TrimSpace(weights[i])}}); row.URL.Value != "" {

@@ -20,6 +20,7 @@ type setting struct {
 	count *int
 	time  *time.Duration
 	list  *[]string
+	flag  *bool
 }
 
 // group is settings that belong together.
@@ -49,28 +50,44 @@ func settings(u *catalog.Upstream) []group {
 	list := func(name, label, placeholder, hint string, to *[]string) setting {
 		return setting{UpstreamSetting: page.UpstreamSetting{Name: name, Label: label, Placeholder: placeholder, Hint: hint}, list: to}
 	}
+	flag := func(name, label, hint string, to *bool) setting {
+		return setting{UpstreamSetting: page.UpstreamSetting{Name: name, Label: label, Hint: hint, Check: true}, flag: to}
+	}
+	canBeOff := func(s setting) setting {
+		s.Hint = "−1 turns this off."
+		return s
+	}
 	return []group{
+		{"Connections", "", []setting{
+			flag("websocket", "Allow WebSocket connections", "They need a valid key to open, and close when it is revoked.", &p.WebSocket),
+			flag("sign_identity", "Sign who calls", "For upstreams that trust the gateway’s signed caller header.", &u.SignIdentity)}},
 		{"Active health checks", "The gateway asks each target on its own. Without a path it does not.", []setting{
 			{UpstreamSetting: page.UpstreamSetting{Name: "active.path", Label: "Path", Placeholder: "/healthz"}, text: &p.Active.Path},
-			span("active.every", "Every", &p.Active.Every, usual.Active.Every, ""), span("active.timeout", "Timeout", &p.Active.Timeout, usual.Active.Timeout, ""),
-			count("active.status", "Expected status", "", &p.Active.Status, 0),
-			count("active.healthy", "Successes that bring back", "", &p.Active.Healthy, usual.Active.Healthy), count("active.unhealthy", "Failures that take out", "", &p.Active.Unhealthy, usual.Active.Unhealthy)}},
-		{"Passive health checks", "Learned from calls; faults of clients never count, and the last target stays. −1 failures: none.", []setting{
-			count("passive.failures", "Failures in a row", "", &p.Passive.Failures, usual.Passive.Failures), span("passive.eject", "Taken out for", &p.Passive.Eject, usual.Passive.Eject, "")}},
-		{"Breaker", "Stops calling a target that fails most calls, then lets one probe through. −1 %: none.", []setting{
-			count("breaker.percent", "Failed calls", "%", &p.Breaker.Percent, usual.Breaker.Percent), count("breaker.calls", "of at least", "calls", &p.Breaker.Calls, usual.Breaker.Calls),
-			span("breaker.window", "within", &p.Breaker.Window, usual.Breaker.Window, ""), span("breaker.open", "Open for", &p.Breaker.Open, usual.Breaker.Open, "")}},
+			span("active.every", "Interval", &p.Active.Every, usual.Active.Every, ""), span("active.timeout", "Timeout", &p.Active.Timeout, usual.Active.Timeout, ""),
+			orElse(count("active.status", "Expected status", "", &p.Active.Status, 0), "any 2xx or 3xx"),
+			count("active.healthy", "Back in after", "successes", &p.Active.Healthy, usual.Active.Healthy), count("active.unhealthy", "Out after", "failures", &p.Active.Unhealthy, usual.Active.Unhealthy)}},
+		{"Passive health checks", "Learned from real calls. Client errors never count, and the last target always stays in.", []setting{
+			canBeOff(count("passive.failures", "Out after", "failures in a row", &p.Passive.Failures, usual.Passive.Failures)), span("passive.eject", "Stays out for", &p.Passive.Eject, usual.Passive.Eject, "")}},
+		{"Circuit breaker", "Stops calling a target when too many calls fail, then lets a single probe through.", []setting{
+			canBeOff(count("breaker.percent", "Opens when", "% fail", &p.Breaker.Percent, usual.Breaker.Percent)), count("breaker.calls", "Of at least", "calls", &p.Breaker.Calls, usual.Breaker.Calls),
+			span("breaker.window", "Within", &p.Breaker.Window, usual.Breaker.Window, ""), span("breaker.open", "Stays open for", &p.Breaker.Open, usual.Breaker.Open, "")}},
 		{"Timeouts", "", []setting{
 			span("timeouts.connect", "Connect", &p.Timeouts.Connect, usual.Timeouts.Connect, ""), span("timeouts.first_byte", "First byte", &p.Timeouts.FirstByte, 0, "as the whole call"),
 			span("timeouts.call", "Whole call", &p.Timeouts.Call, 0, "the gateway’s own")}},
-		{"Retries", "Only where repeating is safe. −1: none.", []setting{
-			count("retry.attempts", "Beyond the first", "", &p.Retry.Attempts, usual.Retry.Attempts), span("retry.backoff", "First pause", &p.Retry.Backoff, usual.Retry.Backoff, ""),
-			count("retry.budget", "In a hundred calls", "", &p.Retry.Budget, usual.Retry.Budget)}},
-		{"Browsers of other origins (CORS)", "Without an origin the gateway adds nothing and forwards preflights.", []setting{
-			list("cors.origins", "Origins", "https://app.example.com", "Separated by blanks; * for any.", &c.Origins), list("cors.methods", "Methods", "those of the API", "", &c.Methods),
-			list("cors.headers", "Headers that pages may send", "the simple ones and the key’s", "", &c.Headers), list("cors.expose", "Headers that pages may read", "those of limits", "", &c.Expose),
-			count("cors.max_age", "Remembered for", "seconds", &c.MaxAge, 0)}},
+		{"Retries", "Only for calls that are safe to repeat.", []setting{
+			canBeOff(count("retry.attempts", "Retries of a call", "", &p.Retry.Attempts, usual.Retry.Attempts)), span("retry.backoff", "First pause", &p.Retry.Backoff, usual.Retry.Backoff, ""),
+			count("retry.budget", "Budget", "per 100 calls", &p.Retry.Budget, usual.Retry.Budget)}},
+		{"Browser access (CORS)", "Without an origin, the gateway adds no CORS headers and forwards preflight requests.", []setting{
+			list("cors.origins", "Allowed origins", "https://app.example.com", "Separated by spaces; * for any.", &c.Origins), list("cors.methods", "Allowed methods", "those of the API", "", &c.Methods),
+			list("cors.headers", "Allowed request headers", "simple ones and the key’s", "", &c.Headers), list("cors.expose", "Readable response headers", "those of limits", "", &c.Expose),
+			count("cors.max_age", "Preflight cached for", "seconds", &c.MaxAge, 0),
+			flag("cors.credentials", "Allow credentials", "Pages may then send cookies. Only with named origins.", &c.Credentials)}},
 	}
+}
+
+func orElse(s setting, placeholder string) setting {
+	s.Placeholder = placeholder
+	return s
 }
 
 // short writes 10s, 250ms, 5m.
@@ -96,6 +113,8 @@ func (s setting) value() string {
 		return short(*s.time)
 	case s.list != nil:
 		return strings.Join(*s.list, " ")
+	case s.flag != nil && *s.flag:
+		return "1"
 	}
 	return ""
 }
@@ -106,6 +125,8 @@ func (s setting) read(text string, invalid problem.Invalid) {
 	switch {
 	case s.text != nil:
 		*s.text = text
+	case s.flag != nil:
+		*s.flag = text != ""
 	case s.count != nil && text != "":
 		n, err := strconv.Atoi(strings.ReplaceAll(text, "−", "-"))
 		invalid.Check(err == nil, s.Name, "Type a whole number.")
@@ -118,7 +139,7 @@ func (s setting) read(text string, invalid problem.Invalid) {
 }
 
 func readPolicy(r *request.Request, in *catalog.Upstream, invalid problem.Invalid) {
-	in.Policy.Balance, in.Policy.WebSocket, in.CORS.Credentials = upstream.Balance(r.Form("balance")), r.Form("websocket") != "", r.Form("cors.credentials") != ""
+	in.Policy.Balance = upstream.Balance(r.Form("balance"))
 	for _, g := range settings(in) {
 		for _, s := range g.settings {
 			s.read(r.Form(s.Name), invalid)
