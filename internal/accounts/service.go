@@ -167,6 +167,19 @@ func (s *Service) Customers(ctx context.Context) (out []Organization, err error)
 	return out, err
 }
 
+// FindCustomers lists organizations whose name holds text, in either case, by
+// name, at most limit of them, and counts all.
+func (s *Service) FindCustomers(ctx context.Context, text string, limit int) (out []Organization, total int64, err error) {
+	const named = `NOT provider AND position(lower(?) IN lower(name)) > 0`
+	err = s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
+		if err := tx.Raw(`SELECT count(*) FROM organizations WHERE `+named, text).Scan(&total).Error; err != nil {
+			return err
+		}
+		return tx.Where(named, text).Order("lower(name), id").Limit(limit).Find(&out).Error
+	})
+	return out, total, err
+}
+
 // Provider is the organization that publishes and sells, as its invoices name
 // it. Before it has any member it is nameless.
 func (s *Service) Provider(ctx context.Context) (org Organization, err error) {

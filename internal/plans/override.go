@@ -39,11 +39,23 @@ func (t Terms) With(overrides []Override, at time.Time) Terms {
 		if o.PlanVersionID != t.VersionID || !at.Before(o.ExpiresAt) {
 			continue
 		}
-		if i := slices.IndexFunc(t.Limits, func(l Limit) bool { return l.Position == o.Position }); i >= 0 {
+		if i := t.at(o.Position); i >= 0 {
 			t.Limits[i].Calls, t.Limits[i].Burst, t.Limits[i].Overridden = o.Calls, o.Burst, &o
 		}
 	}
 	return t
+}
+
+func (t Terms) at(position int) int {
+	return slices.IndexFunc(t.Limits, func(l Limit) bool { return l.Position == position })
+}
+
+// Limit finds t's limit at a position.
+func (t Terms) Limit(position int) (Limit, bool) {
+	if i := t.at(position); i >= 0 {
+		return t.Limits[i], true
+	}
+	return Limit{}, false
 }
 
 // NewOverride is what staff type to override a limit.
@@ -61,30 +73,30 @@ const MaxOverride = 366 * 24 * time.Hour
 
 func (n NewOverride) validate(now time.Time, l Limit) error {
 	v := problem.Invalid{}
-	most := int64(quota.MaxCalls)
+	most, words := int64(quota.MaxCalls), "1,000,000,000"
 	if l.Quota {
-		most = MaxQuota
+		most, words = MaxQuota, "1,000,000,000,000"
 	}
-	v.Check(n.Calls >= 1 && n.Calls <= most, "calls", "Give a number of calls from 1 to %d.", most)
+	v.Check(n.Calls >= 1 && n.Calls <= most, "calls", "Give a number of calls from 1 to %s.", words)
 	v.Check(n.Burst >= 0 && n.Burst <= quota.MaxCalls, "burst", "Give a number of calls from 0 to 1,000,000,000.")
 	bucket := !l.Quota && !l.Concurrent && (l.Algorithm == quota.TokenBucket || l.Algorithm == quota.LeakyBucket)
 	v.Check(n.Burst == 0 || bucket, "burst", "Only the two buckets have a burst.")
 	v.Check(strings.TrimSpace(n.Reason) != "", "reason", "Say why, in a sentence for your colleagues.")
 	v.Check(len(n.Reason) <= 500, "reason", "Use at most 500 characters.")
-	v.Check(n.ExpiresAt.After(now), "expires", "Choose a moment that is still to come.")
+	v.Check(n.ExpiresAt.After(now), "expires", "Choose a day that is not over.")
 	v.Check(!n.ExpiresAt.After(now.Add(MaxOverride)), "expires", "An override lasts at most a year.")
 	return v.Err()
 }
 
-// Override gives one subscription another amount of one limit. It replaces an
-// override of that limit. Gateways know it within seconds, and the running
+// Override gives one subscription of an organization another amount of one
+// limit. It replaces an override of that limit. Gateways know it within seconds, and the running
 // window keeps its count. Errors name the fields of NewOverride in lower case,
 // and expires.
-func (s *Service) Override(ctx context.Context, actor uuid.UUID, in NewOverride) error {
+func (s *Service) Override(ctx context.Context, actor, org uuid.UUID, in NewOverride) error {
 	return s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
-		var org, version, product uuid.UUID
-		err := tx.PGX.QueryRow(ctx, `SELECT org_id, plan_version_id, product_id FROM subscriptions WHERE id = $1 AND state IN ('active', 'unpaid') FOR UPDATE`, in.Subscription).
-			Scan(&org, &version, &product)
+		var version, product uuid.UUID
+		err := tx.PGX.QueryRow(ctx, `SELECT plan_version_id, product_id FROM subscriptions WHERE id = $1 AND org_id = $2 AND state IN ('active', 'unpaid') FOR UPDATE`, in.Subscription, org).
+			Scan(&version, &product)
 		if postgres.IsNotFound(err) {
 			return problem.NotFound("running subscription")
 		} else if err != nil {
@@ -102,20 +114,26 @@ func (s *Service) Override(ctx context.Context, actor uuid.UUID, in NewOverride)
 		if err := overridable(ctx, tx, product, l); err != nil {
 			return err
 		}
-		if _, err := tx.PGX.Exec(ctx, `UPDATE limit_overrides SET revoked_at = $4 WHERE subscription_id = $1 AND plan_version_id = $2 AND position = $3 AND revoked_at IS NULL`,
-			in.Subscription, version, in.Position, now); err != nil {
-			return err
-		}
-		_, err = tx.PGX.Exec(ctx, `
-			INSERT INTO limit_overrides (id, org_id, subscription_id, plan_version_id, position, calls, burst, reason, expires_at, created_by, created_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-			postgres.NewID(), org, in.Subscription, version, in.Position, in.Calls, in.Burst, in.Reason, in.ExpiresAt, actor, now)
-		if err != nil {
+		if err := replaceOverride(ctx, tx, Override{ID: postgres.NewID(), OrgID: org, SubscriptionID: in.Subscription, PlanVersionID: version, Position: in.Position,
+			Calls: in.Calls, Burst: in.Burst, Reason: in.Reason, ExpiresAt: in.ExpiresAt, CreatedAt: now}, actor); err != nil {
 			return err
 		}
 		return s.noteOverride(ctx, tx, actor, org, in.Subscription, "limit.override", map[string]string{"position": strconv.Itoa(in.Position),
 			"calls": strconv.FormatInt(in.Calls, 10), "burst": strconv.FormatInt(in.Burst, 10), "reason": in.Reason, "expires": in.ExpiresAt.UTC().Format(time.RFC3339)})
 	})
+}
+
+func replaceOverride(ctx context.Context, tx *postgres.Tx, o Override, by uuid.UUID) error {
+	_, err := tx.PGX.Exec(ctx, `UPDATE limit_overrides SET revoked_at = $4 WHERE subscription_id = $1 AND plan_version_id = $2 AND position = $3 AND revoked_at IS NULL`,
+		o.SubscriptionID, o.PlanVersionID, o.Position, o.CreatedAt)
+	if err != nil {
+		return err
+	}
+	_, err = tx.PGX.Exec(ctx, `
+		INSERT INTO limit_overrides (id, org_id, subscription_id, plan_version_id, position, calls, burst, reason, expires_at, created_by, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		o.ID, o.OrgID, o.SubscriptionID, o.PlanVersionID, o.Position, o.Calls, o.Burst, o.Reason, o.ExpiresAt, by, o.CreatedAt)
+	return err
 }
 
 // overridable says of an amount under which the heaviest call could never pass
@@ -138,12 +156,11 @@ func (s *Service) limit(ctx context.Context, version uuid.UUID, position int) (L
 	if err != nil {
 		return Limit{}, err
 	}
-	for _, l := range terms[version].Limits {
-		if l.Position == position {
-			return l, nil
-		}
+	l, ok := terms[version].Limit(position)
+	if !ok {
+		return Limit{}, problem.NotFound("limit")
 	}
-	return Limit{}, problem.NotFound("limit")
+	return l, nil
 }
 
 // RevokeOverride ends an override of an organization before its time.

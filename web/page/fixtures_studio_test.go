@@ -32,7 +32,7 @@ func studioFixtures() []fixture {
 		{name: "plan-empty", path: "/studio/products/1/plans/2", page: with(Plan, PlanProps{Product: "Weather", ProductURL: "/studio/products/1", Name: "Open", Price: "Free", Suggested: SuggestionProps{How: "No live call has been forwarded in the last 30 days, so past traffic suggests nothing yet."}})},
 		{name: "upstream", path: "/studio", page: with(Upstream, upstreamFixture())},
 		{name: "upstream-empty", path: "/studio", page: with(Upstream, UpstreamProps{API: "Weather", Version: "v2"})},
-		{name: "customers", path: "/studio/customers", page: with(Customers, CustomersProps{Customers: []CustomerRow{{Name: "Fjord Analytics AS", URL: "/studio/customers/1", Zone: "Europe/Oslo", Since: ago("2 years ago")}}, More: "Shown are 100 of 412: search for a name."})},
+		{name: "customers", path: "/studio/customers", page: with(Customers, CustomersProps{Customers: []CustomerRow{{Name: "Fjord Analytics AS", URL: "/studio/customers/1", Zone: "Europe/Oslo", Since: ago("2 years ago")}}, More: "The first 100 of 412. Search for a name to see others."})},
 		{name: "customers-empty", path: "/studio/customers", page: with(Customers, CustomersProps{})},
 		{name: "customer", path: "/studio/customers/1", page: with(Customer, customerFixture())},
 		{name: "customer-empty", path: "/studio/customers/1", page: with(Customer, CustomerProps{Name: "Alpenrad"})},
@@ -110,12 +110,15 @@ func suggestionFixture() SuggestionProps {
 }
 
 func customerFixture() CustomerProps {
+	const ends = "at midnight, Europe/Oslo time"
 	return CustomerProps{Name: "Fjord Analytics AS", Facts: []component.Fact{{Name: "Time zone", Value: "Europe/Oslo"}, {Name: "Customer since", Value: "3 May 2024"}}, Subscriptions: []HeldPlan{{
 		ID: "s1", Name: "Weather Pro", State: badge("Active", component.OK), Period: "1 Nov – 1 Dec 2026", Limits: []HeldLimit{
-			{Position: "0", InForce: "200 calls a second with each key (at an even pace, up to 20 ahead of it)", Own: "50 calls a second with each key", Source: "override until 1 Dec 2026, 00:00 CET", Reason: "Storm season, ticket 4711.", By: "mia@provider.example",
-				RevokeURL: "/studio/customers/1/overrides/2/revoke", Action: "/studio/customers/1/overrides", Bucket: true, Open: true, Calls: Input{Value: "0", Error: "Give a number of calls from 1 to 1000000000."}, Until: Input{Value: "2026-11-01", Error: "Choose a moment that is still to come."}},
-			{Position: "1", InForce: "100,000 calls a month", Own: "100,000 calls a month", Source: "plan, version 2", Action: "/studio/customers/1/overrides"},
-		}}, {ID: "s2", Name: "Stations Free", State: badge("Unpaid", component.Bad), Period: "1 Nov – 1 Dec 2026"}}}
+			{Position: "0", InForce: "200 calls a second with each key (at an even pace, up to 20 ahead of it)", Override: []component.Fact{{Name: "Instead of", Value: "50 calls a second with each key (plan, version 2)"}, {Name: "Ends", Value: "after 30 November 2026 (1 Dec 2026, 00:00 CET)"}, {Name: "Set by", Value: "mia@provider.example, 20 Nov 2026, 10:04 CET"}, {Name: "Reason", Value: "Storm season, ticket 4711."}},
+				Revoke: "/studio/customers/1/overrides/2/revoke", Action: "/studio/customers/1/overrides", Ends: ends, Bucket: true, Open: true, Calls: Input{Value: "0", Error: "Give a number of calls from 1 to 1,000,000,000."}, Until: Input{Value: "2026-11-01", Error: "Choose a day that is not over."}},
+			{Position: "1", InForce: "100,000 calls a month", Source: "Plan, version 2", Action: "/studio/customers/1/overrides", Ends: ends},
+		}}, {ID: "s2", Name: "Stations Free", State: badge("Unpaid", component.Bad), Period: "1 Nov – 1 Dec 2026"}},
+		Ended: []EndedOverride{{Plan: "Weather Pro", Limit: "150 calls a second with each key", How: "Replaced by another one", Ended: ago("3 days ago"), By: "mia@provider.example", Reason: "Storm season, first guess, until the station network of the west coast is measured."},
+			{Plan: "Weather Free", Limit: "20,000 calls a month", How: "The subscription left this plan", By: "bo@provider.example", Reason: "Trial"}}}
 }
 
 func upstreamFixture() UpstreamProps {

@@ -13,6 +13,7 @@ import (
 	"tollgate/internal/portal/offer"
 	"tollgate/internal/portal/request"
 	"tollgate/internal/problem"
+	"tollgate/internal/quota"
 	"tollgate/internal/subscriptions"
 	"tollgate/web/component"
 	"tollgate/web/page"
@@ -23,22 +24,16 @@ const customersAtOnce = 100
 
 // Customers lists the organizations whose name holds what is searched for.
 func (p *Pages) Customers(r *request.Request) error {
-	all, err := p.Accounts.Customers(r.Ctx())
+	props := page.CustomersProps{Query: r.Query("q")}
+	found, total, err := p.Accounts.FindCustomers(r.Ctx(), props.Query, customersAtOnce)
 	if err != nil {
 		return err
 	}
-	props := page.CustomersProps{Query: r.Query("q")}
-	found := int64(0)
-	for _, c := range all {
-		if !strings.Contains(strings.ToLower(c.Name), strings.ToLower(strings.TrimSpace(props.Query))) {
-			continue
-		}
-		if found++; found <= customersAtOnce {
-			props.Customers = append(props.Customers, page.CustomerRow{Name: firstOf(c.Name, "Unnamed"), URL: customerURL(c.ID), Zone: c.TimeZone, Since: format.Moment(c.CreatedAt, p.Clock.Now())})
-		}
+	for _, c := range found {
+		props.Customers = append(props.Customers, page.CustomerRow{Name: firstOf(c.Name, "Unnamed"), URL: customerURL(c.ID), Zone: c.TimeZone, Since: format.Moment(c.CreatedAt, p.Clock.Now())})
 	}
-	if found > customersAtOnce {
-		props.More = "Shown are " + format.Count(customersAtOnce) + " of " + format.Count(found) + ": search for a name."
+	if total > int64(len(found)) {
+		props.More = "The first " + format.Count(int64(len(found))) + " of " + format.Count(total) + ". Search for a name to see others."
 	}
 	return r.Page(page.Customers(r.Layout("Customers"), props))
 }
@@ -51,7 +46,11 @@ func (p *Pages) customer(r *request.Request) (accounts.Organization, error) {
 	if err != nil {
 		return accounts.Organization{}, err
 	}
-	return p.Accounts.Organization(r.Ctx(), id)
+	org, err := p.Accounts.Organization(r.Ctx(), id)
+	if err == nil && org.Provider {
+		err = problem.NotFound("customer")
+	}
+	return org, err
 }
 
 // Customer shows what an organization holds, and the limits in force.
@@ -92,7 +91,8 @@ func (p *Pages) customerProps(r *request.Request, org accounts.Organization) (pa
 		own := terms[s.PlanVersionID]
 		props.Subscriptions = append(props.Subscriptions, heldPlan(s, own, own.With(overrides[s.ID], p.Clock.Now()), org))
 	}
-	return props, nil
+	props.Ended, err = p.endedOverrides(r, org)
+	return props, err
 }
 
 func heldPlan(s subscriptions.Listed, own, inForce plans.Terms, org accounts.Organization) page.HeldPlan {
@@ -102,15 +102,53 @@ func heldPlan(s subscriptions.Listed, own, inForce plans.Terms, org accounts.Org
 		held.State = component.BadgeProps{Label: "Unpaid", Tone: component.Bad}
 	}
 	for i, l := range inForce.Limits {
-		row := page.HeldLimit{Position: strconv.Itoa(l.Position), InForce: offer.Described(l), Own: offer.Limit(own.Limits[i]), Source: "plan, version " + format.Count(int64(own.Number)),
-			Action: customerURL(org.ID) + "/overrides", Bucket: offer.Pace(l) != "" && strings.HasSuffix(string(l.Algorithm), "bucket")}
+		row := page.HeldLimit{Position: strconv.Itoa(l.Position), InForce: offer.Described(l), Source: "Plan, version " + format.Count(int64(own.Number)), Ends: "at midnight, " + org.TimeZone + " time",
+			Action: customerURL(org.ID) + "/overrides", Bucket: !l.Quota && !l.Concurrent && (l.Algorithm == quota.TokenBucket || l.Algorithm == quota.LeakyBucket)}
 		if o := l.Overridden; o != nil {
-			row.Source = "override until " + format.DateTime(o.ExpiresAt.In(org.Location()))
-			row.Reason, row.By, row.RevokeURL = o.Reason, o.CreatedBy, row.Action+"/"+o.ID.String()+"/revoke"
+			row.Override, row.Revoke = overrideFacts(*o, offer.Limit(own.Limits[i])+" ("+strings.ToLower(row.Source[:1])+row.Source[1:]+")", org.Location()), row.Action+"/"+o.ID.String()+"/revoke"
 		}
 		held.Limits = append(held.Limits, row)
 	}
 	return held
+}
+
+func overrideFacts(o plans.Override, own string, loc *time.Location) []component.Fact {
+	end := o.ExpiresAt.In(loc)
+	ends := format.DateTime(end)
+	if end.Hour() == 0 && end.Minute() == 0 { // the form takes whole days
+		ends = "after " + format.Date(end.AddDate(0, 0, -1)) + " (" + ends + ")"
+	}
+	return []component.Fact{{Name: "Instead of", Value: own}, {Name: "Ends", Value: ends}, {Name: "Set by", Value: firstOf(o.CreatedBy, "somebody who left") + ", " + format.DateTime(o.CreatedAt.In(loc))}, {Name: "Reason", Value: o.Reason}}
+}
+
+// endings say how overrides ended.
+var endings = map[string]string{plans.Expired: "Expired", plans.Replaced: "Replaced by another one", plans.Revoked: "Ended early", plans.Left: "The subscription left this plan"}
+
+func (p *Pages) endedOverrides(r *request.Request, org accounts.Organization) (out []page.EndedOverride, err error) {
+	ended, err := p.Plans.EndedOf(r.Ctx(), org.ID)
+	if err != nil {
+		return nil, err
+	}
+	var versions []uuid.UUID
+	for _, e := range ended {
+		versions = append(versions, e.PlanVersionID)
+	}
+	terms, err := p.Plans.TermsOf(r.Ctx(), versions...)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range ended {
+		row := page.EndedOverride{Plan: e.Plan, How: endings[e.How], By: e.CreatedBy, Reason: e.Reason}
+		if l, ok := terms[e.PlanVersionID].Limit(e.Position); ok {
+			l.Calls, l.Burst = e.Calls, e.Burst
+			row.Limit = offer.Limit(l)
+		}
+		if e.At != nil {
+			row.Ended = format.Moment(e.At.In(org.Location()), p.Clock.Now())
+		}
+		out = append(out, row)
+	}
+	return out, nil
 }
 
 // Override gives a customer another limit for a while.
@@ -121,10 +159,7 @@ func (p *Pages) Override(r *request.Request) error {
 	}
 	in, invalid := readOverride(r, org)
 	if len(invalid) == 0 {
-		if err := p.holds(r, org.ID, in.Subscription); err != nil {
-			return err
-		}
-		err = p.Plans.Override(r.Ctx(), r.Identity.User, in)
+		err = p.Plans.Override(r.Ctx(), r.Identity.User, org.ID, in)
 		if err == nil {
 			return r.RedirectWith("The limit is in force within seconds.", customerURL(org.ID))
 		}
@@ -150,15 +185,6 @@ func (p *Pages) Override(r *request.Request) error {
 	return r.Invalid(page.Customer(r.Layout(props.Name), props))
 }
 
-// holds refuses a subscription of somebody else.
-func (p *Pages) holds(r *request.Request, org, subscription uuid.UUID) error {
-	sub, err := p.Subscriptions.Get(r.Ctx(), subscription)
-	if err == nil && sub.OrgID != org {
-		err = problem.NotFound("subscription")
-	}
-	return err
-}
-
 func readOverride(r *request.Request, org accounts.Organization) (in plans.NewOverride, invalid map[string]string) {
 	invalid = map[string]string{}
 	number := func(field string) int64 {
@@ -172,7 +198,7 @@ func readOverride(r *request.Request, org accounts.Organization) (in plans.NewOv
 	in.Position, in.Calls, in.Burst, in.Reason = int(min(number("position"), 1000)), number("calls"), number("burst"), r.Form("reason")
 	day, err := time.ParseInLocation(time.DateOnly, r.Form("expires"), org.Location())
 	if err != nil {
-		invalid["expires"] = "Choose the last day on which it holds."
+		invalid["expires"] = "Choose the last day on which the override holds."
 	}
 	in.ExpiresAt = day.AddDate(0, 0, 1)
 	return in, invalid
@@ -191,5 +217,5 @@ func (p *Pages) RevokeOverride(r *request.Request) error {
 	if err := p.Plans.RevokeOverride(r.Ctx(), r.Identity.User, org.ID, id); err != nil {
 		return err
 	}
-	return r.RedirectWith("The plan's own limit is in force again within seconds.", customerURL(org.ID))
+	return r.RedirectWith("The plan’s own limit is in force again within seconds.", customerURL(org.ID))
 }
