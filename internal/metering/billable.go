@@ -75,10 +75,7 @@ func CountBillable(ctx context.Context, tx pgx.Tx, b Bounds) (c Counted, err err
 // [from, to), without a hash. Whole hours come from the roll-ups, which are
 // exact; single calls are only looked at before the first and after the last.
 func CountSoFar(ctx context.Context, tx pgx.Tx, subscription uuid.UUID, from, to time.Time) (c Counted, err error) {
-	first, last := from.Add(time.Hour-1).Truncate(time.Hour), to.Truncate(time.Hour)
-	if !first.Before(last) {
-		first, last = to, to
-	}
+	first, last := wholeHours(from, to)
 	single := `SELECT 1, units, bytes_in, bytes_out, ` + millis + ` FROM usage_events WHERE billable AND subscription_id = $1 AND `
 	err = tx.QueryRow(ctx, `
 		SELECT `+sumOf("calls", "units", "bytes_in", "bytes_out", "ms")+` FROM (
@@ -91,6 +88,15 @@ func CountSoFar(ctx context.Context, tx pgx.Tx, subscription uuid.UUID, from, to
 		return c, fmt.Errorf("count usage so far: %w", err)
 	}
 	return c, nil
+}
+
+// wholeHours are the bounds of the whole hours in [from, to).
+func wholeHours(from, to time.Time) (first, last time.Time) {
+	first, last = from.Add(time.Hour-1).Truncate(time.Hour), to.Truncate(time.Hour)
+	if !first.Before(last) {
+		return to, to
+	}
+	return first, last
 }
 
 // DayRow is the billable usage of one day, API and key.

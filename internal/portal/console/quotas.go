@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"tollgate/internal/billing"
@@ -20,7 +21,7 @@ type quotaUse struct {
 	name       string // of product and plan
 	limit      plans.Limit
 	terms      plans.Terms
-	calls      int64 // in start, end
+	calls      int64 // that used it in start, end
 	billed     int64 // in the billing period
 	start, end time.Time
 	loc        *time.Location
@@ -41,15 +42,13 @@ func (c *Console) quotas(r *request.Request, next []billing.Forecast) (out []quo
 			if !ok {
 				continue
 			}
-			q := quotaUse{name: s.ProductName + " " + s.PlanName, limit: l, terms: n.Terms, calls: n.Calls, billed: n.Calls, start: *s.PeriodStart, end: *s.PeriodEnd, loc: s.Location()}
+			q := quotaUse{name: s.ProductName + " " + s.PlanName, limit: l, terms: n.Terms, billed: n.Calls, start: *s.PeriodStart, end: *s.PeriodEnd, loc: s.Location()}
 			if l.CalendarMonth {
 				year, month, _ := now.In(q.loc).Date()
 				q.start, q.end = time.Date(year, month, 1, 0, 0, 0, 0, q.loc), time.Date(year, month+1, 1, 0, 0, 0, 0, q.loc)
-				counted, err := metering.CountSoFar(ctx, tx.PGX, s.ID, q.start, q.end)
-				if err != nil {
-					return err
-				}
-				q.calls = counted.Calls
+			}
+			if q.calls, err = metering.QuotaUsed(ctx, tx.PGX, s.ID, n.Terms.Billed(), q.start, q.end); err != nil {
+				return err
 			}
 			out = append(out, q)
 		}
@@ -77,28 +76,54 @@ func quotaRows(quotas []quotaUse) (rows []page.QuotaRow) {
 	return rows
 }
 
-// notices tell from 80 % on that a quota runs out, from 100 % on that it has,
-// and what happens then.
+// notices tell from 80 % on that a quota runs out, at 100 % that it has, and
+// beyond it how far: one for each quota, until its period ends.
 func notices(quotas []quotaUse) (out []component.FlashProps) {
 	for _, q := range quotas {
-		used := format.Count(q.calls) + " of " + format.Counted(q.limit.Calls, "call", "calls") + " are used until " + format.Date(q.end.In(q.loc)) + ". "
-		n := component.FlashProps{Tone: component.Warn}
-		switch percent := q.percent(); {
-		case percent < 80:
-			continue
-		case percent < 100:
-			n.Message = format.Count(int64(percent)) + " % of the quota of " + q.name + " is used"
-			n.Detail = used + "After " + format.Count(q.limit.Calls-q.calls) + " more, " + q.beyond() + "."
-		case q.limit.Hard:
-			n.Message, n.Tone = "The quota of "+q.name+" is used up", component.Bad
-			n.Detail = used + "Now " + q.beyond() + "."
-		default:
-			n.Message = "The quota of " + q.name + " is used up, and calls go on"
-			n.Detail = used + "Now " + q.beyond() + "."
+		if percent := q.percent(); percent >= 80 {
+			out = append(out, q.notice(percent))
 		}
-		out = append(out, n)
 	}
 	return out
+}
+
+func (q quotaUse) notice(percent int) component.FlashProps {
+	n := component.FlashProps{Tone: component.Warn, Detail: format.Count(q.calls) + " of " + format.Counted(q.limit.Calls, "call", "calls") + " are used; the quota begins anew on " + format.Date(q.end.In(q.loc)) + ". "}
+	over := q.calls - q.limit.Calls
+	switch {
+	case over < 0:
+		n.Message = format.Count(int64(percent)) + " % of the quota of " + q.name + " is used"
+		n.Detail += "After " + format.Counted(-over, "more call", "more calls") + ", " + q.beyond() + "."
+	case q.limit.Hard:
+		n.Message, n.Tone = "The quota of "+q.name+" is used up", component.Bad
+		n.Detail += "Now " + q.beyond() + "."
+	case over == 0:
+		n.Message = "The quota of " + q.name + " is used up, and calls go on"
+		n.Detail += "Now " + q.beyond() + "."
+	default:
+		n.Message = format.Counted(over, "call", "calls") + " beyond the quota of " + q.name
+		n.Detail += q.overage() + "Now " + q.beyond() + "."
+	}
+	return n
+}
+
+// overage says what the calls beyond the quota cost so far, where the price
+// counts the very calls that the quota counts.
+func (q quotaUse) overage() string {
+	if q.limit.CalendarMonth || q.billed != q.calls || !q.byCall() {
+		return ""
+	}
+	within, _, errWithin := q.terms.UsageCharge(q.limit.Calls)
+	all, _, errAll := q.terms.UsageCharge(q.calls)
+	if errWithin != nil || errAll != nil || all <= within {
+		return ""
+	}
+	return "What is beyond it costs " + format.Money(all-within, q.terms.Currency) + " so far. "
+}
+
+// byCall reports whether all prices count calls.
+func (q quotaUse) byCall() bool {
+	return !slices.ContainsFunc(q.terms.Components, func(c plans.Component) bool { return c.Meter != "requests" })
 }
 
 // beyond says what happens with calls beyond the quota.
@@ -106,10 +131,8 @@ func (q quotaUse) beyond() string {
 	if q.limit.Hard {
 		return "calls are refused until the next period begins; a larger plan ends that at once"
 	}
-	for _, c := range q.terms.Components {
-		if c.Meter != "requests" {
-			return "calls go on and are charged as the plan says"
-		}
+	if !q.byCall() {
+		return "calls go on and are charged as the plan says"
 	}
 	at := max(q.billed, q.limit.Calls)
 	if q.limit.CalendarMonth {
