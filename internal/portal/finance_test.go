@@ -189,6 +189,15 @@ func TestAnOperatorWritesOffWhatAGoneGatewayHeld(t *testing.T) {
 	}
 	operator.post("/ops/leases/1/write-off").expect(http.StatusConflict, "")
 	operator.post("/ops/leases/x/write-off").expect(http.StatusNotFound, "")
+
+	w.exec(`UPDATE quota_leases SET late = 3`)
+	w.exec(`INSERT INTO quota_leases (subscription_id, period_start, period_end, gateway, process, granted, spent, taken_at, expires_at)
+		SELECT id, period_start, period_end, g, gen_random_uuid(), 4, 1, $1, $1 FROM subscriptions, unnest(ARRAY['gone', 'gone', 'other']) g`, w.clock.Real().Add(-2*time.Hour))
+	operator.get("/ops").expect(http.StatusOK, "", "Data folder gone Holds 6 calls", "Data folder other Holds 3 calls", "Quota written off", "Pro gone 50 calls 3 just now")
+	operator.post("/ops/gateways/gone/write-off").expect(http.StatusSeeOther, "/ops")
+	if got := text(operator.get("/ops").expect(http.StatusOK, "", "6 calls of 2 leases went back to their quotas", "Data folder other Holds 3 calls").body); strings.Contains(got, "Data folder gone Holds") {
+		t.Error("a lease that was written off is still held")
+	}
 }
 
 func TestWebhooksAreBelievedBySignatureAlone(t *testing.T) {

@@ -162,6 +162,7 @@ func (s Screens) opsRoutes() []Route {
 	return []Route{
 		get("/ops", p.Operate, s.Ops.System),
 		post("/ops/leases/:lease/write-off", p.Operate, s.Ops.WriteOff),
+		post("/ops/gateways/:gateway/write-off", p.Operate, s.Ops.WriteOffGateway),
 		post(webhookPath, p.Public, s.Webhooks.Stripe),
 	}
 }

@@ -36,6 +36,9 @@ type Lease struct {
 	Plan     string
 }
 
+// Unspent is what is not known to be spent of l.
+func (l Lease) Unspent() int64 { return max(l.Granted-l.Spent, 0) }
+
 // Expired lists leases that may be written off, oldest first, at most 1,000.
 func (s *Service) Expired(ctx context.Context) ([]Lease, error) {
 	return s.list(ctx, func(tx pgx.Tx) ([]lease.Held, error) { return lease.Expired(ctx, tx, s.clock.Real(), s.clock.Now()) })
@@ -104,7 +107,7 @@ func (s *Service) WriteOff(ctx context.Context, actor uuid.UUID, id int64) (out 
 		}
 		out = all[0]
 		return audit.Write(ctx, tx, s.clock.Now(), audit.Event{Org: out.Org, Actor: actor, Action: "quota_lease.write_off", Object: "quota_lease", ID: strconv.FormatInt(id, 10), Details: map[string]string{
-			"gateway": held.Gateway, "subscription": held.Subscription.String(), "calls": strconv.FormatInt(max(held.Granted-held.Spent, 0), 10),
+			"gateway": held.Gateway, "subscription": held.Subscription.String(), "calls": strconv.FormatInt(out.Unspent(), 10),
 		}})
 	})
 	return out, err

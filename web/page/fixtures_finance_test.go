@@ -59,8 +59,11 @@ func opsFixture() OpsProps {
 		Gateways:     []GatewayRow{{Name: "gw-1", State: badge("Serving", component.OK), View: "88,213", Spool: "0.2 % full", Shipment: ago("a second ago"), Behind: "0 calls"}, {Name: "gw-2", State: badge("Serving the last good view", component.Warn), View: "88,190", Spool: "4.1 % full", Shipment: ago("40 seconds ago"), Behind: "12,004 calls"}},
 		GatewayParts: []GatewayPart{{Gateway: "gw-1", Name: "upstream weather", Target: "https://weather-2.internal:8443/a/long/path", State: badge("Breaker open", component.Bad), Detail: "weight 1, 0 under way, 12 of 20 calls failed, for 4 seconds more"}, {Gateway: "gw-1", Name: "spool", State: badge("Working", component.OK), Detail: "0.2 % full"}}, MoreParts: "and 12 more that are not shown",
 		Metering: []component.Fact{{Name: "Last shipment", Value: "a second ago"}, {Name: "Calls today", Value: "3,114,902"}, {Name: "Batches", Value: "24,870"}, {Name: "Longest delay today", Value: "41 s"}},
-		Leases:   []LeaseRow{{Customer: "A customer with quite a long name, incorporated", Plan: "Pro", Held: "1,200 calls", Expired: ago("2 hours ago"), Action: "/ops/leases/1/write-off"}},
-		Jobs:     []JobRow{{Kind: "close_periods", Waiting: "0", Running: "1", Failed: "0", Last: ago("2 minutes ago")}, {Kind: "send_mail", Waiting: "3", Running: "0", Failed: "1", Last: ago("a minute ago"), Error: "550 mailbox unavailable"}},
-		Webhooks: []WebhookRow{{Event: "invoice.paid", Source: "from Stripe", State: badge("Applied", component.OK), Detail: "TG-2026-000142", Time: ago("14 minutes ago")}},
+		Leases: []LeaseGroup{{Folder: "0198f2a4-7c11-7e0b-9d52-3f6a1c2b4d5e", Held: "1,240 calls", Action: "/ops/gateways/0198f2a4-7c11-7e0b-9d52-3f6a1c2b4d5e/write-off", Leases: []LeaseRow{
+			{Customer: "A customer with quite a long name, incorporated", Plan: "Pro", Held: "1,200 calls", Expired: ago("2 hours ago"), Action: "/ops/leases/1/write-off"},
+			{Customer: "Alpenrad", Plan: "Free", Held: "40 calls", Expired: ago("2 hours ago"), Action: "/ops/leases/2/write-off"}}}},
+		WrittenOff: []WrittenOff{{Customer: "Alpenrad", Plan: "Free", Folder: "0198f2a4-7c11-7e0b-9d52-3f6a1c2b4d5e", Granted: "50 calls", Late: "3", IsLate: true, At: ago("2 days ago")}, {Customer: "Fjord Analytics AS", Plan: "Pro", Folder: "0198f2a4-7c11-7e0b-9d52-3f6a1c2b4d5e", Granted: "10,000 calls", Late: "0", At: ago("3 days ago")}},
+		Jobs:       []JobRow{{Kind: "close_periods", Waiting: "0", Running: "1", Failed: "0", Last: ago("2 minutes ago")}, {Kind: "send_mail", Waiting: "3", Running: "0", Failed: "1", Last: ago("a minute ago"), Error: "550 mailbox unavailable"}},
+		Webhooks:   []WebhookRow{{Event: "invoice.paid", Source: "from Stripe", State: badge("Applied", component.OK), Detail: "TG-2026-000142", Time: ago("14 minutes ago")}},
 	}
 }

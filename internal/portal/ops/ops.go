@@ -74,8 +74,13 @@ func (o *Ops) System(r *request.Request) error {
 	if err != nil {
 		return err
 	}
+	off, err := o.WriteOffs.WrittenOff(r.Ctx(), offShown)
+	if err != nil {
+		return err
+	}
 	worst, parts := telemetry.Health(r.Ctx(), o.Parts)
 	props := page.OpsProps{Summary: summary(worst, parts), Metering: metering(s.shipments, o.Clock.Now())}
+	props.Leases, props.WrittenOff = o.leaseGroups(leases), o.offRows(off)
 	for _, p := range parts {
 		props.Parts = append(props.Parts, page.PartRow{Name: p.Name, State: health(p.State), Detail: p.Detail, Since: component.TimeProps{Text: "asked just now"}})
 	}
@@ -86,7 +91,12 @@ func (o *Ops) System(r *request.Request) error {
 	if props.GatewayParts, more = partRows(s.gateways); more > 0 {
 		props.MoreParts = "and " + format.Count(int64(more)) + " more that are not shown"
 	}
-	props.Leases = o.leaseRows(leases)
+	o.work(&props, s)
+	return r.Page(page.Ops(r.Layout("System"), props))
+}
+
+// work fills in background work and what Stripe reported.
+func (o *Ops) work(props *page.OpsProps, s state) {
 	for _, j := range s.jobs {
 		row := page.JobRow{Kind: j.Kind, Waiting: format.Count(int64(j.Waiting)), Running: format.Count(int64(j.Running)), Failed: format.Count(int64(j.Failed)), Error: j.LastError}
 		if j.LastAt != nil {
@@ -101,7 +111,6 @@ func (o *Ops) System(r *request.Request) error {
 		}
 		props.Webhooks = append(props.Webhooks, row)
 	}
-	return r.Page(page.Ops(r.Layout("System"), props))
 }
 
 func summary(worst telemetry.State, parts []telemetry.PartStatus) component.FlashProps {
