@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,7 +25,9 @@ type Service struct {
 func New(db *postgres.DB, c *clock.Clock) *Service { return &Service{db: db, clock: c} }
 
 func taken(field, what string) error {
-	return &problem.Error{Code: "invalid", Message: "Please correct the marked fields.", Fields: map[string]string{field: "There is a " + what + " with this address already."}}
+	v := problem.Invalid{}
+	v.Check(false, field, "There is a %s with this address already.", what)
+	return v.Err()
 }
 
 // CreateProduct makes a product that sells the given API versions.
@@ -160,8 +163,11 @@ func (s *Service) Grant(ctx context.Context, actor, request uuid.UUID, in NewPla
 
 // Decline answers a request with a reason.
 func (s *Service) Decline(ctx context.Context, actor, request uuid.UUID, reason string) error {
-	if reason == "" {
-		return &problem.Error{Code: "invalid", Message: "Please correct the marked fields.", Fields: map[string]string{"reason": "Say why, in a sentence that the customer will read."}}
+	v := problem.Invalid{}
+	v.Check(strings.TrimSpace(reason) != "", "reason", "Say why, in a sentence that the customer will read.")
+	v.Check(len(reason) <= 5000, "reason", "Use at most 5,000 characters.")
+	if err := v.Err(); err != nil {
+		return err
 	}
 	return s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
 		r, err := s.Request(ctx, request)

@@ -127,25 +127,13 @@ func (s *Service) Products(ctx context.Context) (out []Product, err error) {
 // are private to the context's organization.
 func (s *Service) Offering(ctx context.Context, productSlug string) (Offering, error) {
 	all, err := s.offerings(ctx, `p.slug = ?`, productSlug)
-	if err == nil && len(all) == 0 {
-		err = problem.NotFound("product")
-	}
-	if err != nil {
-		return Offering{}, err
-	}
-	return all[0], nil
+	return first(all, err, "product")
 }
 
 // OfferingByID reads a product with its plans by its id.
 func (s *Service) OfferingByID(ctx context.Context, id uuid.UUID) (Offering, error) {
 	all, err := s.offerings(ctx, `p.id = ?`, id)
-	if err == nil && len(all) == 0 {
-		err = problem.NotFound("product")
-	}
-	if err != nil {
-		return Offering{}, err
-	}
-	return all[0], nil
+	return first(all, err, "product")
 }
 
 // OfferingsOf lists the products that sell an API version.
@@ -171,10 +159,10 @@ func (s *Service) OfferOf(ctx context.Context, plan uuid.UUID) (Offer, Product, 
 
 // offerings reads products that match where, with their visible plans, in a
 // fixed number of queries.
-func (s *Service) offerings(ctx context.Context, where string, arg any) (out []Offering, err error) {
+func (s *Service) offerings(ctx context.Context, where string, args ...any) (out []Offering, err error) {
 	err = s.db.InTx(ctx, func(ctx context.Context, tx *postgres.Tx) error {
 		var products []Product
-		if err := tx.Raw(`SELECT p.* FROM products p WHERE `+where+` ORDER BY p.name`, arg).Scan(&products).Error; err != nil {
+		if err := tx.Raw(`SELECT p.* FROM products p WHERE `+where+` ORDER BY p.name`, args...).Scan(&products).Error; err != nil {
 			return err
 		}
 		ids := make([]uuid.UUID, len(products))
@@ -238,18 +226,23 @@ func (s *Service) currentTerms(ctx context.Context, tx *postgres.Tx, plans []Pla
 // Request reads one request for a plan.
 func (s *Service) Request(ctx context.Context, id uuid.UUID) (Request, error) {
 	all, err := s.requests(ctx, `r.id = ?`, id)
-	if err == nil && len(all) == 0 {
-		err = problem.NotFound("request")
-	}
-	if err != nil {
-		return Request{}, err
+	return first(all, err, "request")
+}
+
+// first is the only one that was read; none is an error.
+func first[T any](all []T, err error, what string) (one T, _ error) {
+	switch {
+	case err != nil:
+		return one, err
+	case len(all) == 0:
+		return one, problem.NotFound(what)
 	}
 	return all[0], nil
 }
 
 // Requests lists requests for plans: open ones first, newest first.
 func (s *Service) Requests(ctx context.Context) ([]Request, error) {
-	return s.requests(ctx, `? OR true`, true)
+	return s.requests(ctx, `true`)
 }
 
 // RequestsOf lists an organization's own requests: open ones first, newest first.
@@ -257,7 +250,7 @@ func (s *Service) RequestsOf(ctx context.Context, org uuid.UUID) ([]Request, err
 	return s.requests(ctx, `r.org_id = ?`, org)
 }
 
-func (s *Service) requests(ctx context.Context, where string, arg any) (out []Request, err error) {
+func (s *Service) requests(ctx context.Context, where string, args ...any) (out []Request, err error) {
 	err = s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
 		return tx.Raw(`
 			SELECT r.*, o.name AS org_name, u.email, p.name AS plan_name, p.product_id, d.name AS product_name, coalesce(g.name, '') AS granted_name,
@@ -266,7 +259,7 @@ func (s *Service) requests(ctx context.Context, where string, arg any) (out []Re
 			FROM plan_requests r JOIN organizations o ON o.id = r.org_id JOIN users u ON u.id = r.user_id
 			JOIN plans p ON p.id = r.plan_id JOIN products d ON d.id = p.product_id
 			LEFT JOIN plans g ON g.id = r.granted_plan_id
-			WHERE `+where+` ORDER BY r.state <> 'open', r.created_at DESC LIMIT 200`, arg).Scan(&out).Error
+			WHERE `+where+` ORDER BY r.state <> 'open', r.created_at DESC LIMIT 200`, args...).Scan(&out).Error
 	})
 	return out, err
 }
