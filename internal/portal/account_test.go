@@ -37,18 +37,18 @@ func TestAnOrganizationsNewNameIsOnTheNextInvoiceAndNotOnIssuedOnes(t *testing.T
 	t.Parallel()
 	w := newWorld(t)
 	b := w.customer("ada@acme.example")
-	b.get(b.subscribePro(simtest.CardWorks).location).expect(http.StatusOK, "")
+	b.get(b.subscribePro(simtest.CardWorks).Location).expect(http.StatusOK, "")
 	b.post("/account/organization", "name", " ", "billing_email", "nobody").expect(http.StatusUnprocessableEntity, "", "Type a name", "This is not an e-mail address.", `value="nobody"`)
 	b.post("/account/organization", "name", "Acme GmbH & Söhne", "billing_email", "bills@acme.example").expect(http.StatusSeeOther, "/account")
 	b.get("/account").expect(http.StatusOK, "", "The organization is saved.", "Acme GmbH & Söhne", `value="bills@acme.example"`)
 
 	issued := w.id(`SELECT id FROM invoices WHERE number = 'TG-000001'`)
-	if page := b.get("/console/invoices/"+issued.String()).expect(http.StatusOK, "", "To Acme"); strings.Contains(text(page.body), "To Acme GmbH") {
+	if page := b.get("/console/invoices/"+issued.String()).expect(http.StatusOK, "", "To Acme"); strings.Contains(text(page.Body), "To Acme GmbH") {
 		t.Error("an issued invoice has the new name")
 	}
 	finance := w.staff("finance")
 	finance.get("/finance/invoices.csv").expect(http.StatusOK, "", "TG-000001,Acme,paid")
-	if _, err := w.Move(t.Context(), w.clock.Now().AddDate(0, 1, 1)); err != nil {
+	if _, err := w.Move(t.Context(), w.Clock.Now().AddDate(0, 1, 1)); err != nil {
 		t.Fatal(err)
 	}
 	finance.get("/finance/invoices.csv").expect(http.StatusOK, "", ",,Acme GmbH & Söhne,review", "TG-000001,Acme,paid")
@@ -59,15 +59,15 @@ func TestWhatNoBrowserSendsIsNoFaultOfOurs(t *testing.T) {
 	t.Parallel()
 	b := newWorld(t).customer("ada@acme.example")
 	for _, path := range []string{"/apis/%00", "/apis/%ff", "/products/%00", "/pricing/%ff", "/console/logs?api=%00", "/console/usage?key=%ff", "/console/checkout/return?session_id=%00", "/apis?q=%00%ff"} {
-		if got := b.get(path); got.status >= 500 {
-			t.Errorf("%s: %d", path, got.status)
+		if got := b.get(path); got.Status >= 500 {
+			t.Errorf("%s: %d", path, got.Status)
 		}
 	}
 	for path, form := range map[string][]string{
 		"/login": {"email", "a\x00@b.example", "password", "x\x00"}, "/signup": {"email", "\xff@b.example", "password", "long enough\x00\xff"}, "/console/keys": {"name", "a\x00b\xff", "mode", "live"},
 	} {
-		if got := b.post(path, form...); got.status >= 500 {
-			t.Errorf("POST %s: %d", path, got.status)
+		if got := b.post(path, form...); got.Status >= 500 {
+			t.Errorf("POST %s: %d", path, got.Status)
 		}
 	}
 }
@@ -76,8 +76,8 @@ func TestHeadIsAnsweredLikeGet(t *testing.T) {
 	t.Parallel()
 	b := newWorld(t).browser()
 	for path, want := range map[string]int{"/": 200, "/apis/weather": 200, "/console": 303, "/nowhere": 404} {
-		if got := b.do(http.MethodHead, path, nil); got.status != want || got.body != "" {
-			t.Errorf("HEAD %s: %d with %d bytes, want %d", path, got.status, len(got.body), want)
+		if got := b.do(http.MethodHead, path, nil); got.Status != want || got.Body != "" {
+			t.Errorf("HEAD %s: %d with %d bytes, want %d", path, got.Status, len(got.Body), want)
 		}
 	}
 }

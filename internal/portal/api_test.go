@@ -7,6 +7,7 @@ import (
 
 	"tollgate/internal/permissions"
 	"tollgate/internal/portal/api"
+	"tollgate/internal/portal/portaltest"
 )
 
 func TestTheManagementAPIAndItsDocumentAgree(t *testing.T) {
@@ -23,7 +24,7 @@ func TestTheManagementAPIAndItsDocumentAgree(t *testing.T) {
 			documented[strings.ToUpper(method)+" "+path] = true
 		}
 	}
-	for _, route := range newWorld(t).screens().Routes() {
+	for _, route := range portaltest.New(t).Server.Routes() {
 		if !strings.HasPrefix(route.Path, "/api/") {
 			continue
 		}

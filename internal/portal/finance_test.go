@@ -34,9 +34,9 @@ func billed(t *testing.T) (w *world, customer *browser, invoice uuid.UUID) {
 	customer = w.customer("ada@acme.example")
 	customer.subscribePro(simtest.CardWorks).expect(http.StatusSeeOther, "/console/keys")
 	key, _ := customer.makeKey("laptop", "live")
-	w.call(key, customer.subscription(), w.clock.Now(), 100, spool.FlagBillable)
-	w.call(key, customer.subscription(), w.clock.Now().Add(48*time.Hour), 70, spool.FlagBillable)
-	w.call(key, customer.subscription(), w.clock.Now().Add(49*time.Hour), 5, spool.FlagTest)
+	w.call(key, customer.subscription(), w.Clock.Now(), 100, spool.FlagBillable)
+	w.call(key, customer.subscription(), w.Clock.Now().Add(48*time.Hour), 70, spool.FlagBillable)
+	w.call(key, customer.subscription(), w.Clock.Now().Add(49*time.Hour), 5, spool.FlagTest)
 	operator := w.staff("operator")
 	operator.get("/demo/clock").expect(http.StatusOK, "", "23 Dec 2026, 12:00 UTC")
 	operator.post("/demo/clock", "days", "0").expect(http.StatusUnprocessableEntity, "", "from 1 to 400")
@@ -54,12 +54,12 @@ func TestFinanceReviewsAPeriodAndItIsPaid(t *testing.T) {
 	f.post(address+"/hold", "reason", "").expect(http.StatusUnprocessableEntity, "", "Say why")
 	f.post(address+"/hold", "reason", "looks doubled").expect(http.StatusSeeOther, address)
 	f.get(address).expect(http.StatusOK, "", "Held: looks doubled", "by finance@provider.example: looks doubled")
-	if page := customer.get("/console/invoices/"+invoice.String()).expect(http.StatusOK, "", "Being prepared"); strings.Contains(page.body, "doubled") {
+	if page := customer.get("/console/invoices/"+invoice.String()).expect(http.StatusOK, "", "Being prepared"); strings.Contains(page.Body, "doubled") {
 		t.Error("the customer reads finance's reason")
 	}
 	f.post(address+"/approve").expect(http.StatusSeeOther, address)
 	f.post(address+"/approve").expect(http.StatusConflict, "", "cannot be done any more")
-	if err := w.billing.Collect(context.Background(), invoice); err != nil {
+	if err := w.Billing.Collect(context.Background(), invoice); err != nil {
 		t.Fatal(err)
 	}
 	f.get(address).expect(http.StatusOK, "", "Paid", "TG-000002", "equal")
@@ -95,7 +95,7 @@ func TestADraftHasNoNumberInFiles(t *testing.T) {
 	w, _, invoice := billed(t)
 	f := w.staff("finance")
 	for _, path := range []string{"/finance/invoices.csv", "/finance/lines.csv"} {
-		body := f.get(path).expect(http.StatusOK, "", "TG-000001", invoice.String()+",,Acme").body
+		body := f.get(path).expect(http.StatusOK, "", "TG-000001", invoice.String()+",,Acme").Body
 		if strings.Contains(body, "Draft") {
 			t.Errorf("%s calls a draft by a number: %s", path, body)
 		}
@@ -110,7 +110,7 @@ func TestALineLeadsToExactlyItsCalls(t *testing.T) {
 	page := f.get(line).expect(http.StatusOK, "", "API calls", "23 Nov 2026", "25 Nov 2026", "170", "$0.30", "Calls 121 to 170")
 	f.post(line+"/recompute").expect(http.StatusOK, "", "170 calls and $0.30, as billed.")
 	f.get(line+"/calls").expect(http.StatusOK, "", "170 calls", "1–100 of 170")
-	day := regexp.MustCompile(`/calls\?day=2026-11-25[^"]*`).FindString(page.body)
+	day := regexp.MustCompile(`/calls\?day=2026-11-25[^"]*`).FindString(page.Body)
 	f.get(line+strings.ReplaceAll(day, "&amp;", "&")).expect(http.StatusOK, "", "70 calls")
 	fee := "/finance/lines/" + w.id(`SELECT id FROM invoice_lines WHERE invoice_id = $1 AND kind = 'recurring'`, invoice).String()
 	f.get(fee).expect(http.StatusOK, "", "1 × $49.00")
@@ -120,7 +120,7 @@ func TestALineLeadsToExactlyItsCalls(t *testing.T) {
 		"/finance/invoices.csv": 3, "/finance/invoices.csv?status=review": 2, "/finance/lines.csv": 4, "/finance/lines.csv?invoice=" + invoice.String(): 3,
 		"/finance/invoices.csv?customer=acme&issued=2026-12": 2, "/finance/invoices.csv?issued=2026-11": 2, "/finance/invoices.csv?issued=2027-01": 1, "/finance/lines.csv?issued=2026-11": 2, "/finance/invoices.csv?customer=nobody": 1,
 	} {
-		if got := strings.Count(f.get(path).expect(http.StatusOK, "").body, "\n"); got != rows {
+		if got := strings.Count(f.get(path).expect(http.StatusOK, "").Body, "\n"); got != rows {
 			t.Errorf("%s: %d rows, want %d", path, got, rows)
 		}
 	}
@@ -135,7 +135,7 @@ func TestAFileOfCallsHasEachOnceHoweverManyThereAre(t *testing.T) {
 	w.exec(`INSERT INTO usage_events SELECT gen_random_uuid(), batch_id, at, org_id, application_id, subscription_id, key_id, version_id, operation_id, mode, method, path, status,
 		billable, complete, units, bytes_in, bytes_out, duration_us, upstream_us FROM (SELECT * FROM usage_events WHERE billable LIMIT 1) e, generate_series(1, 4500)`) // all at one moment
 	line := "/finance/lines/" + w.id(`SELECT id FROM invoice_lines WHERE invoice_id = $1 AND kind = 'usage'`, invoice).String()
-	rows := strings.Split(strings.TrimSpace(w.staff("finance").get(line+"/calls.csv").expect(http.StatusOK, "").body), "\n")
+	rows := strings.Split(strings.TrimSpace(w.staff("finance").get(line+"/calls.csv").expect(http.StatusOK, "").Body), "\n")
 	once := map[string]bool{}
 	for _, row := range rows[1:] {
 		once[row[:36]] = true
@@ -150,8 +150,8 @@ func TestReconciliationIsGreenAndTurnsRed(t *testing.T) {
 	w, _, invoice := billed(t)
 	f := w.staff("finance")
 	page := f.get("/finance/reconciliation").expect(http.StatusOK, "", "Acme, Pro", "2 of 2", "175", "170")
-	if strings.Contains(page.body, "check-bad") {
-		t.Errorf("something does not add up: %s", text(page.body))
+	if strings.Contains(page.Body, "check-bad") {
+		t.Errorf("something does not add up: %s", text(page.Body))
 	}
 	w.exec(`UPDATE invoice_lines SET event_count = 169 WHERE invoice_id = $1 AND kind = 'usage'`, invoice)
 	w.exec(`UPDATE invoices SET stripe_subtotal = 4929 WHERE id = $1`, invoice)
@@ -161,7 +161,7 @@ func TestReconciliationIsGreenAndTurnsRed(t *testing.T) {
 func TestOperatorsSeeTheSystem(t *testing.T) {
 	t.Parallel()
 	w, _, _ := billed(t)
-	w.exec(`INSERT INTO gateways (id, address, view_version, spool_pending, seen_at, started_at) VALUES ('gateway-1', ':1', 1, 0, $1, $1), ('gateway-2', ':2', 1, 0, $2, $2)`, w.clock.Real(), w.clock.Real().Add(-time.Hour))
+	w.exec(`INSERT INTO gateways (id, address, view_version, spool_pending, seen_at, started_at) VALUES ('gateway-1', ':1', 1, 0, $1, $1), ('gateway-2', ':2', 1, 0, $2, $2)`, w.Clock.Real(), w.Clock.Real().Add(-time.Hour))
 	w.exec(`UPDATE gateways SET parts = $1 WHERE id = 'gateway-1'`, []map[string]any{
 		{"name": "spool", "state": "healthy", "detail": "nearly empty"},
 		{"name": "upstream weather", "state": "degraded", "targets": []upstream.Status{{URL: "http://a.internal", Weight: 1, State: upstream.Healthy}, {URL: "http://b.internal", Weight: 2, State: upstream.Open, Calls: 20, Failures: 12, For: 4 * time.Second, FirstByte: 38 * time.Millisecond}}},
@@ -180,11 +180,11 @@ func TestAnOperatorWritesOffWhatAGoneGatewayHeld(t *testing.T) {
 	operator := w.staff("operator")
 	w.exec(`INSERT INTO quota_grants (subscription_id, period_start, granted) SELECT id, period_start, 50 FROM subscriptions`)
 	w.exec(`INSERT INTO quota_leases (subscription_id, period_start, period_end, gateway, process, granted, spent, taken_at, expires_at)
-		SELECT id, period_start, period_end, 'gone', gen_random_uuid(), 50, 8, $1, $1 FROM subscriptions`, w.clock.Real().Add(-2*time.Hour))
+		SELECT id, period_start, period_end, 'gone', gen_random_uuid(), 50, 8, $1, $1 FROM subscriptions`, w.Clock.Real().Add(-2*time.Hour))
 	operator.get("/ops").expect(http.StatusOK, "", "Quota held by gateways that are gone", "42 calls")
 	operator.post("/ops/leases/1/write-off").expect(http.StatusSeeOther, "/ops")
 	var granted int
-	if err := w.db.StaffPool().QueryRow(context.Background(), `SELECT granted FROM quota_grants`).Scan(&granted); err != nil || granted != 8 {
+	if err := w.DB.StaffPool().QueryRow(context.Background(), `SELECT granted FROM quota_grants`).Scan(&granted); err != nil || granted != 8 {
 		t.Errorf("%d calls are still granted, want the 8 that were spent, %v", granted, err)
 	}
 	operator.post("/ops/leases/1/write-off").expect(http.StatusConflict, "")
@@ -192,10 +192,10 @@ func TestAnOperatorWritesOffWhatAGoneGatewayHeld(t *testing.T) {
 
 	w.exec(`UPDATE quota_leases SET late = 3`)
 	w.exec(`INSERT INTO quota_leases (subscription_id, period_start, period_end, gateway, process, granted, spent, taken_at, expires_at)
-		SELECT id, period_start, period_end, g, gen_random_uuid(), 4, 1, $1, $1 FROM subscriptions, unnest(ARRAY['gone', 'gone', 'other']) g`, w.clock.Real().Add(-2*time.Hour))
+		SELECT id, period_start, period_end, g, gen_random_uuid(), 4, 1, $1, $1 FROM subscriptions, unnest(ARRAY['gone', 'gone', 'other']) g`, w.Clock.Real().Add(-2*time.Hour))
 	operator.get("/ops").expect(http.StatusOK, "", "Data folder gone Holds 6 calls", "Data folder other Holds 3 calls", "Quota written off", "Pro gone 50 calls 3 just now")
 	operator.post("/ops/gateways/gone/write-off").expect(http.StatusSeeOther, "/ops")
-	if got := text(operator.get("/ops").expect(http.StatusOK, "", "6 calls of 2 leases went back to their quotas", "Data folder other Holds 3 calls").body); strings.Contains(got, "Data folder gone Holds") {
+	if got := text(operator.get("/ops").expect(http.StatusOK, "", "6 calls of 2 leases went back to their quotas", "Data folder other Holds 3 calls").Body); strings.Contains(got, "Data folder gone Holds") {
 		t.Error("a lease that was written off is still held")
 	}
 }
@@ -206,12 +206,12 @@ func TestWebhooksAreBelievedBySignatureAlone(t *testing.T) {
 	w.customer("ada@acme.example").subscribePro(simtest.CardWorks)
 	w.browser().post("/webhooks/stripe", "id", "evt_1").expect(http.StatusBadRequest, "")
 	w.browser().post("/webhooks/stripe", "id", strings.Repeat("x", 80<<10)).expect(http.StatusBadRequest, "")
-	d := w.stripe.Deliveries()
-	if got := w.stripe.Deliver(d[0].Event, d[0].Event); got[0] != http.StatusOK || got[1] != http.StatusOK {
+	d := w.Stripe.Deliveries()
+	if got := w.Stripe.Deliver(d[0].Event, d[0].Event); got[0] != http.StatusOK || got[1] != http.StatusOK {
 		t.Fatalf("answers %v, want 200 twice", got)
 	}
 	var n int
-	if err := w.db.StaffPool().QueryRow(context.Background(), `SELECT count(*) FROM stripe_events WHERE id = $1`, d[0].Event).Scan(&n); err != nil || n != 1 {
+	if err := w.DB.StaffPool().QueryRow(context.Background(), `SELECT count(*) FROM stripe_events WHERE id = $1`, d[0].Event).Scan(&n); err != nil || n != 1 {
 		t.Errorf("stored %d times, %v", n, err)
 	}
 }
@@ -219,19 +219,19 @@ func TestWebhooksAreBelievedBySignatureAlone(t *testing.T) {
 func TestWebhooksAreAppliedInTheBackground(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.stripe.Hold(true)
+	w.Stripe.Hold(true)
 	w.customer("ada@acme.example").subscribePro(simtest.CardWorks).expect(http.StatusSeeOther, "/console/keys")
 	w.exec(`UPDATE invoices SET state = 'open', paid_at = NULL, amount_paid = 0`) // as if we had died before we heard of it
-	for _, d := range w.stripe.Deliveries() {
-		w.stripe.Deliver(d.Event)
+	for _, d := range w.Stripe.Deliveries() {
+		w.Stripe.Deliver(d.Event)
 	}
 	workers := jobs.NewWorkers()
-	w.billing.Register(workers)
+	w.Billing.Register(workers)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- w.queue.Work(ctx, workers, slog.New(slog.DiscardHandler)) }()
+	go func() { ended <- w.Queue.Work(ctx, workers, slog.New(slog.DiscardHandler)) }()
 	for waiting, tries := 1, 0; waiting > 0 && tries < 300; tries++ {
-		if err := w.db.StaffPool().QueryRow(ctx, `SELECT count(*) FROM stripe_events, pg_sleep(0.1) WHERE applied_at IS NULL`).Scan(&waiting); err != nil {
+		if err := w.DB.StaffPool().QueryRow(ctx, `SELECT count(*) FROM stripe_events, pg_sleep(0.1) WHERE applied_at IS NULL`).Scan(&waiting); err != nil {
 			t.Fatal(err)
 		}
 	}

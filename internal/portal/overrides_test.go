@@ -21,7 +21,7 @@ func TestStaffRaiseACustomersLimitForAWhile(t *testing.T) {
 	org := w.id(`SELECT m.org_id FROM members m JOIN users u ON u.id = m.user_id WHERE u.email = 'ada@acme.example'`)
 	strangers := w.id(`SELECT m.org_id FROM members m JOIN users u ON u.id = m.user_id WHERE u.email = 'eve@evil.example'`)
 	sub := w.id(`SELECT id FROM subscriptions WHERE org_id = $1`, org)
-	page, day := "/studio/customers/"+org.String(), func(n int) string { return w.clock.Now().AddDate(0, 0, n).Format(time.DateOnly) }
+	page, day := "/studio/customers/"+org.String(), func(n int) string { return w.Clock.Now().AddDate(0, 0, n).Format(time.DateOnly) }
 	form := func(calls, reason, expires string) []string {
 		return []string{"subscription", sub.String(), "position", "0", "calls", calls, "reason", reason, "expires", expires}
 	}
@@ -37,11 +37,11 @@ func TestStaffRaiseACustomersLimitForAWhile(t *testing.T) {
 	staff.get(page).expect(http.StatusOK, "", "5,000 calls a month", "after 26 November 2026 (27 Nov 2026, 00:00 UTC)", "A demo at a fair", "product@provider.example, 23 Nov 2026", "1,000 calls a month (plan, version 1)")
 	staff.post(page+"/overrides", form("7000", "A larger fair", day(3))...).expect(http.StatusSeeOther, page)
 	var active int
-	if err := w.db.StaffPool().QueryRow(t.Context(), `SELECT count(*) FROM limit_overrides WHERE revoked_at IS NULL`).Scan(&active); err != nil || active != 1 {
+	if err := w.DB.StaffPool().QueryRow(t.Context(), `SELECT count(*) FROM limit_overrides WHERE revoked_at IS NULL`).Scan(&active); err != nil || active != 1 {
 		t.Errorf("%d overrides in force, %v: the new one replaces", active, err)
 	}
 	mine := ada.get("/console/subscriptions").expect(http.StatusOK, "", "your limit is 7,000 calls a month, instead of 1,000")
-	if strings.Contains(mine.body, "fair") {
+	if strings.Contains(mine.Body, "fair") {
 		t.Error("the customer reads the reason")
 	}
 	other.get("/console/subscriptions").expect(http.StatusOK, "")
@@ -51,11 +51,11 @@ func TestStaffRaiseACustomersLimitForAWhile(t *testing.T) {
 	staff.post(page+"/overrides/"+id.String()+"/revoke").expect(http.StatusSeeOther, page)
 	staff.post(page+"/overrides/"+id.String()+"/revoke").expect(http.StatusNotFound, "")
 	staff.get(page).expect(http.StatusOK, "", "Plan, version 1")
-	if now := ada.get("/console/subscriptions"); strings.Contains(now.body, "7,000") {
+	if now := ada.get("/console/subscriptions"); strings.Contains(now.Body, "7,000") {
 		t.Error("a revoked override is still told")
 	}
 	var notes []string
-	rows, err := w.db.StaffPool().Query(t.Context(), `SELECT action || ' ' || coalesce(details->>'calls', '') || ' ' || coalesce(details->>'reason', '') FROM audit_events WHERE object_id = $1 AND action LIKE 'limit.%' ORDER BY at, id`, sub.String())
+	rows, err := w.DB.StaffPool().Query(t.Context(), `SELECT action || ' ' || coalesce(details->>'calls', '') || ' ' || coalesce(details->>'reason', '') FROM audit_events WHERE object_id = $1 AND action LIKE 'limit.%' ORDER BY at, id`, sub.String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,18 +76,18 @@ func TestAnOverrideEndsByItself(t *testing.T) {
 	w := newWorld(t)
 	ada := w.customer("ada@acme.example")
 	ada.post("/console/subscribe/"+w.free.ID.String()).expect(http.StatusSeeOther, "")
-	ctx, now := postgres.AsStaff(t.Context()), w.clock.Now()
+	ctx, now := postgres.AsStaff(t.Context()), w.Clock.Now()
 	sub, org, user := w.id(`SELECT id FROM subscriptions`), w.id(`SELECT org_id FROM subscriptions`), w.id(`SELECT id FROM users LIMIT 1`)
-	if err := w.plans.Override(ctx, user, org, plans.NewOverride{Subscription: sub, Calls: 9, Reason: "x", ExpiresAt: now.Add(time.Hour)}); err != nil {
+	if err := w.Plans.Override(ctx, user, org, plans.NewOverride{Subscription: sub, Calls: 9, Reason: "x", ExpiresAt: now.Add(time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.plans.Override(ctx, user, org, plans.NewOverride{Subscription: sub, Position: 7, Calls: 9, Reason: "x", ExpiresAt: now.Add(time.Hour)}); err == nil {
+	if err := w.Plans.Override(ctx, user, org, plans.NewOverride{Subscription: sub, Position: 7, Calls: 9, Reason: "x", ExpiresAt: now.Add(time.Hour)}); err == nil {
 		t.Error("a limit that there is not was overridden")
 	}
-	if err := w.plans.Override(ctx, user, org, plans.NewOverride{Subscription: uuid.New(), Calls: 9, Reason: "x", ExpiresAt: now.Add(time.Hour)}); err == nil {
+	if err := w.Plans.Override(ctx, user, org, plans.NewOverride{Subscription: uuid.New(), Calls: 9, Reason: "x", ExpiresAt: now.Add(time.Hour)}); err == nil {
 		t.Error("a subscription that there is not was overridden")
 	}
-	overrides, err := w.plans.OverridesOf(ctx, org)
+	overrides, err := w.Plans.OverridesOf(ctx, org)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,17 +109,17 @@ func TestOverridesThatEndedAreListedApartWithHow(t *testing.T) {
 	sub, org, user := w.id(`SELECT id FROM subscriptions`), w.id(`SELECT org_id FROM subscriptions`), w.id(`SELECT id FROM users WHERE email = 'product@provider.example'`)
 	w.exec(`UPDATE organizations SET time_zone = 'Asia/Tokyo' WHERE id = $1`, org)
 	page := "/studio/customers/" + org.String()
-	if strings.Contains(staff.get(page).body, "Ended overrides") {
+	if strings.Contains(staff.get(page).Body, "Ended overrides") {
 		t.Error("a list of nothing")
 	}
 	override := func(calls int64, hours time.Duration) {
 		t.Helper()
-		err := w.plans.Override(postgres.AsStaff(t.Context()), user, org, plans.NewOverride{Subscription: sub, Calls: calls, Reason: "reason " + strconv.FormatInt(calls, 10), ExpiresAt: w.clock.Now().Add(hours * time.Hour)})
+		err := w.Plans.Override(postgres.AsStaff(t.Context()), user, org, plans.NewOverride{Subscription: sub, Calls: calls, Reason: "reason " + strconv.FormatInt(calls, 10), ExpiresAt: w.Clock.Now().Add(hours * time.Hour)})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	pass := func(d time.Duration) { w.clock.MoveTo(w.clock.Now().Add(d).Sub(w.clock.Real())) }
+	pass := func(d time.Duration) { w.Clock.MoveTo(w.Clock.Now().Add(d).Sub(w.Clock.Real())) }
 	override(2001, 5)
 	pass(time.Hour)
 	override(2002, 1)
@@ -129,7 +129,7 @@ func TestOverridesThatEndedAreListedApartWithHow(t *testing.T) {
 	staff.post(page+"/overrides/"+w.id(`SELECT id FROM limit_overrides WHERE calls = 2003`).String()+"/revoke").expect(http.StatusSeeOther, page)
 	pass(time.Minute)
 	override(2004, 5)
-	got := text(staff.get(page).expect(http.StatusOK, "").body)
+	got := text(staff.get(page).expect(http.StatusOK, "").Body)
 	inForce, ended, found := strings.Cut(got, "Ended overrides")
 	if !found || !strings.Contains(inForce, "2,004 calls a month") || strings.Contains(ended, "2,004") {
 		t.Errorf("in force: %s\nended: %s", inForce, ended)
@@ -142,7 +142,7 @@ func TestOverridesThatEndedAreListedApartWithHow(t *testing.T) {
 	}
 	w.exec(`UPDATE subscriptions SET plan_version_id = $1`, w.pro.Terms.VersionID)
 	staff.get(page).expect(http.StatusOK, "", "2,004 calls a month Weather Free", "The subscription left this plan")
-	day := w.clock.Now().In(time.FixedZone("JST", 9*3600)).Format(time.DateOnly)
+	day := w.Clock.Now().In(time.FixedZone("JST", 9*3600)).Format(time.DateOnly)
 	staff.post(page+"/overrides", "subscription", sub.String(), "position", "0", "calls", "70", "reason", "today", "expires", day).expect(http.StatusSeeOther, page)
 	staff.get(page).expect(http.StatusOK, "", "00:00 JST)", "ends at midnight, Asia/Tokyo time")
 	staff.get("/studio/customers/"+w.id(`SELECT id FROM organizations WHERE provider`).String()).expect(http.StatusNotFound, "")

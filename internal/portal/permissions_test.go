@@ -24,7 +24,7 @@ func TestEveryRouteHoldsToThePermissionTable(t *testing.T) {
 	for _, role := range []string{"product", "finance", "operator", "admin"} {
 		people[role] = w.staff(role)
 	}
-	for _, rt := range w.server.Routes() {
+	for _, rt := range w.Server.Routes() {
 		if rt.Needs == "" {
 			t.Errorf("%s %s names no permission", rt.Method, rt.Path)
 		}
@@ -39,20 +39,20 @@ func TestEveryRouteHoldsToThePermissionTable(t *testing.T) {
 
 func checkRoute(t *testing.T, rt portal.Route, role string, got answer) {
 	t.Helper()
-	toLogin := got.status == http.StatusSeeOther && strings.HasPrefix(got.location, "/login")
-	refused := got.status == http.StatusForbidden || got.status == http.StatusUnauthorized || toLogin
+	toLogin := got.Status == http.StatusSeeOther && strings.HasPrefix(got.Location, "/login")
+	refused := got.Status == http.StatusForbidden || got.Status == http.StatusUnauthorized || toLogin
 	if want := permissions.Allows(role, rt.Needs); want == refused {
-		t.Errorf("%s %s needs %s: %q got %d %s", rt.Method, rt.Path, rt.Needs, role, got.status, got.location)
+		t.Errorf("%s %s needs %s: %q got %d %s", rt.Method, rt.Path, rt.Needs, role, got.Status, got.Location)
 	}
-	if got.status >= 500 {
-		t.Errorf("%s %s as %q: %d", rt.Method, rt.Path, role, got.status)
+	if got.Status >= 500 {
+		t.Errorf("%s %s as %q: %d", rt.Method, rt.Path, role, got.Status)
 	}
 	switch {
 	case !refused || rt.Needs == permissions.Gateway: // no session opens those
 	case role == "" && rt.Method == http.MethodGet && !toLogin:
 		t.Errorf("%s %s: a stranger is not led to sign in", rt.Method, rt.Path)
-	case role != "" && got.status != http.StatusForbidden:
-		t.Errorf("%s %s as %q: %d, want 403", rt.Method, rt.Path, role, got.status)
+	case role != "" && got.Status != http.StatusForbidden:
+		t.Errorf("%s %s as %q: %d, want 403", rt.Method, rt.Path, role, got.Status)
 	}
 }
 
@@ -62,10 +62,10 @@ func TestAFormsAddressLeadsToThePageOfTheForm(t *testing.T) {
 	customer, id := w.customer("ada@acme.example"), uuid.NewString()
 	people := map[string]*browser{"/console": customer, "/account": customer, "/studio": w.staff("product"), "/finance": w.staff("finance"), "/ops": w.staff("operator")}
 	pages := map[string]bool{}
-	for _, rt := range w.server.Routes() {
+	for _, rt := range w.Server.Routes() {
 		pages[rt.Method+rt.Path] = true
 	}
-	for _, rt := range w.server.Routes() {
+	for _, rt := range w.Server.Routes() {
 		if rt.Method != http.MethodPost || pages[http.MethodGet+rt.Path] || rt.Needs == permissions.Public || rt.Path == "/logout" {
 			continue
 		}
@@ -74,9 +74,9 @@ func TestAFormsAddressLeadsToThePageOfTheForm(t *testing.T) {
 			t.Fatalf("nobody to open %s", rt.Path)
 		}
 		got := b.get(parameter.ReplaceAllString(rt.Path, id))
-		above := strings.TrimPrefix(got.location, "/")
-		if got.status != http.StatusSeeOther || above == "" || !strings.HasPrefix(parameter.ReplaceAllString(rt.Path, id), "/"+above+"/") {
-			t.Errorf("GET %s: %d to %q, want the page above", rt.Path, got.status, got.location)
+		above := strings.TrimPrefix(got.Location, "/")
+		if got.Status != http.StatusSeeOther || above == "" || !strings.HasPrefix(parameter.ReplaceAllString(rt.Path, id), "/"+above+"/") {
+			t.Errorf("GET %s: %d to %q, want the page above", rt.Path, got.Status, got.Location)
 		}
 	}
 	for address, page := range map[string]string{

@@ -19,7 +19,7 @@ func TestACustomerIsToldWhenAQuotaRunsOutAndWhatHappensThen(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	plan := func(slug string, q plans.Limit, usage *pricing.Component) plans.Offer {
-		o, err := w.plans.CreatePlan(postgres.AsStaff(t.Context()), uuid.Nil, plans.NewPlan{Product: w.product.ID, Slug: slug, Name: slug, Sale: plans.SelfServe, Currency: "usd", Limits: []plans.Limit{q}, Usage: usage})
+		o, err := w.Plans.CreatePlan(postgres.AsStaff(t.Context()), uuid.Nil, plans.NewPlan{Product: w.product.ID, Slug: slug, Name: slug, Sale: plans.SelfServe, Currency: "usd", Limits: []plans.Limit{q}, Usage: usage})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,13 +51,13 @@ func TestACustomerIsToldWhenAQuotaRunsOutAndWhatHappensThen(t *testing.T) {
 				b.post("/console/subscribe/" + w.free.ID.String())
 				w.exec(`UPDATE subscriptions SET plan_version_id = $1 WHERE id = $2`, c.plan.Terms.VersionID, b.subscription())
 			}
-			call := func(n int) { w.call(key, b.subscription(), w.clock.Now().Add(-time.Minute), n, spool.FlagBillable) }
+			call := func(n int) { w.call(key, b.subscription(), w.Clock.Now().Add(-time.Minute), n, spool.FlagBillable) }
 			if name != "month" {
 				w.exec(`UPDATE subscriptions SET period_start = period_start - interval '1 hour' WHERE id = $1`, b.subscription())
 			}
 			call(7)
 			for _, page := range []string{"/console", "/console/usage"} {
-				if got := b.get(page).expect(http.StatusOK, ""); strings.Contains(text(got.body), "quota of Weather "+c.plan.Name+" is used") {
+				if got := b.get(page).expect(http.StatusOK, ""); strings.Contains(text(got.Body), "quota of Weather "+c.plan.Name+" is used") {
 					t.Errorf("%s tells of a quota at 70 %%", page)
 				}
 			}
@@ -65,10 +65,10 @@ func TestACustomerIsToldWhenAQuotaRunsOutAndWhatHappensThen(t *testing.T) {
 			for _, page := range []string{"/console", "/console/usage"} {
 				b.get(page).expect(http.StatusOK, "", "80 % of the quota of Weather "+c.plan.Name+" is used", c.at80)
 			}
-			w.answered(key, b.subscription(), w.clock.Now().Add(-time.Minute), 5, 0, http.StatusBadGateway) // uses none
+			w.answered(key, b.subscription(), w.Clock.Now().Add(-time.Minute), 5, 0, http.StatusBadGateway) // uses none
 			call(2)
 			for _, page := range []string{"/console", "/console/usage"} {
-				if got := b.get(page).expect(http.StatusOK, "", c.full); strings.Contains(text(got.body), "beyond the quota") {
+				if got := b.get(page).expect(http.StatusOK, "", c.full); strings.Contains(text(got.Body), "beyond the quota") {
 					t.Errorf("%s tells of calls beyond a quota that is just used up", page)
 				}
 			}
@@ -79,8 +79,8 @@ func TestACustomerIsToldWhenAQuotaRunsOutAndWhatHappensThen(t *testing.T) {
 				}
 			}
 			w.exec(`INSERT INTO limit_overrides (id, org_id, subscription_id, plan_version_id, position, calls, reason, expires_at, created_by, created_at)
-				SELECT $1, org_id, id, plan_version_id, 0, 1000, 'x', $3, (SELECT id FROM users LIMIT 1), $3 FROM subscriptions WHERE id = $2`, uuid.New(), b.subscription(), w.clock.Now().Add(time.Hour))
-			if got := b.get("/console/usage").expect(http.StatusOK, "", " of 1,000 used"); strings.Contains(text(got.body), "is used up") {
+				SELECT $1, org_id, id, plan_version_id, 0, 1000, 'x', $3, (SELECT id FROM users LIMIT 1), $3 FROM subscriptions WHERE id = $2`, uuid.New(), b.subscription(), w.Clock.Now().Add(time.Hour))
+			if got := b.get("/console/usage").expect(http.StatusOK, "", " of 1,000 used"); strings.Contains(text(got.Body), "is used up") {
 				t.Error("a raised quota is told to be used up")
 			}
 		})
@@ -90,7 +90,7 @@ func TestACustomerIsToldWhenAQuotaRunsOutAndWhatHappensThen(t *testing.T) {
 func TestAnAnswerThatIsNotBilledUsesTheQuotaAllTheSame(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	o, err := w.plans.CreatePlan(postgres.AsStaff(t.Context()), uuid.Nil, plans.NewPlan{Product: w.product.ID, Slug: "found", Name: "Found", Sale: plans.SelfServe, Currency: "usd",
+	o, err := w.Plans.CreatePlan(postgres.AsStaff(t.Context()), uuid.Nil, plans.NewPlan{Product: w.product.ID, Slug: "found", Name: "Found", Sale: plans.SelfServe, Currency: "usd",
 		Limits: []plans.Limit{plans.Quota(10, true)}, BilledClasses: []int16{2, 5}})
 	if err != nil {
 		t.Fatal(err)
@@ -100,10 +100,10 @@ func TestAnAnswerThatIsNotBilledUsesTheQuotaAllTheSame(t *testing.T) {
 	b.post("/console/subscribe/"+o.ID.String()).expect(http.StatusSeeOther, "")
 	w.exec(`UPDATE subscriptions SET period_start = period_start - interval '3 hours'`)
 	for _, at := range []time.Duration{-time.Minute, -2 * time.Hour} {
-		w.answered(key, b.subscription(), w.clock.Now().Add(at), 2, spool.FlagBillable, http.StatusOK)
-		w.answered(key, b.subscription(), w.clock.Now().Add(at), 2, 0, http.StatusNotFound)
-		w.answered(key, b.subscription(), w.clock.Now().Add(at), 3, spool.FlagBillable, http.StatusInternalServerError)
-		w.answered(key, b.subscription(), w.clock.Now().Add(at), 3, spool.FlagTest, http.StatusOK)
+		w.answered(key, b.subscription(), w.Clock.Now().Add(at), 2, spool.FlagBillable, http.StatusOK)
+		w.answered(key, b.subscription(), w.Clock.Now().Add(at), 2, 0, http.StatusNotFound)
+		w.answered(key, b.subscription(), w.Clock.Now().Add(at), 3, spool.FlagBillable, http.StatusInternalServerError)
+		w.answered(key, b.subscription(), w.Clock.Now().Add(at), 3, spool.FlagTest, http.StatusOK)
 	}
 	b.get("/console").expect(http.StatusOK, "", "80 % of the quota of Weather Found is used", "8 of 10 calls are used")
 }

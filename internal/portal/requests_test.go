@@ -35,26 +35,26 @@ func TestTheAnswerToARequestReachesTheCustomer(t *testing.T) {
 	}
 	first, second := ask("Winter"), ask("Summer")
 	b.get("/console/subscriptions").expect(http.StatusOK, "", "Your requests", "Weather Enterprise", "5,000,000", "Open", "has not answered yet")
-	if err := w.plans.Decline(staff, uuid.Nil, first, "Pro is cheaper for you."); err != nil {
+	if err := w.Plans.Decline(staff, uuid.Nil, first, "Pro is cheaper for you."); err != nil {
 		t.Fatal(err)
 	}
-	granted, err := w.plans.Grant(staff, uuid.Nil, second, plans.NewPlan{Name: "Made for Acme", Slug: "acme", Currency: "usd", Limits: []plans.Limit{plans.Quota(5_000_000, true)}})
+	granted, err := w.Plans.Grant(staff, uuid.Nil, second, plans.NewPlan{Name: "Made for Acme", Slug: "acme", Currency: "usd", Limits: []plans.Limit{plans.Quota(5_000_000, true)}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	subscribe := "/console/subscribe/" + granted.ID.String()
 	b.get("/console/subscriptions").expect(http.StatusOK, "", "Declined on 23 November 2026: Pro is cheaper for you.", "As Made for Acme on 23 November 2026", subscribe)
 	b.get("/console").expect(http.StatusOK, "", "was declined", "Pro is cheaper for you.", "was granted", "Made for Acme", subscribe)
-	if page := other.get("/console/subscriptions").body + other.get("/console").body; strings.Contains(page, "Acme") || strings.Contains(page, "Pro is cheaper") {
+	if page := other.get("/console/subscriptions").Body + other.get("/console").Body; strings.Contains(page, "Acme") || strings.Contains(page, "Pro is cheaper") {
 		t.Error("another organization reads the answers")
 	}
 	b.post(subscribe).expect(http.StatusSeeOther, "/console/keys")
 	b.get("/console/subscriptions").expect(http.StatusOK, "", "you subscribed to it")
-	if page := text(b.get("/console").body); strings.Contains(page, "was granted") {
+	if page := text(b.get("/console").Body); strings.Contains(page, "was granted") {
 		t.Errorf("the overview asks to subscribe again: %s", page)
 	}
-	w.clock.MoveTo(20 * 24 * time.Hour)
-	if page := text(b.get("/console").body); strings.Contains(page, "was declined") {
+	w.Clock.MoveTo(20 * 24 * time.Hour)
+	if page := text(b.get("/console").Body); strings.Contains(page, "was declined") {
 		t.Errorf("an old refusal is still news: %s", page)
 	}
 }

@@ -3,66 +3,31 @@ package portal_test
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http"
-	"net/http/cookiejar"
-	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/shopspring/decimal"
 
-	"tollgate/internal/accounts"
-	"tollgate/internal/applications"
-	"tollgate/internal/billing"
-	"tollgate/internal/billing/stripe"
-	"tollgate/internal/catalog"
-	"tollgate/internal/clock"
-	"tollgate/internal/invoices"
-	"tollgate/internal/jobs"
-	"tollgate/internal/keys"
 	"tollgate/internal/metering"
 	"tollgate/internal/metering/spool"
 	"tollgate/internal/openapi"
-	"tollgate/internal/outbound"
 	"tollgate/internal/plans"
-	"tollgate/internal/portal"
-	"tollgate/internal/portal/account"
-	"tollgate/internal/portal/api"
-	"tollgate/internal/portal/console"
-	"tollgate/internal/portal/finance"
-	"tollgate/internal/portal/ops"
-	"tollgate/internal/portal/site"
-	"tollgate/internal/portal/studio"
+	"tollgate/internal/portal/portaltest"
 	"tollgate/internal/postgres"
-	"tollgate/internal/postgres/pgtest"
 	"tollgate/internal/pricing"
-	"tollgate/internal/stripesim/simtest"
-	"tollgate/internal/subscriptions"
-	"tollgate/internal/telemetry"
-	"tollgate/internal/writeoff"
 )
 
-// world is a whole portal with its database and a simulated Stripe account.
+// world is a whole portal in which something is sold and used.
 type world struct {
+	*portaltest.Portal
 	t         *testing.T
-	db        *postgres.DB
-	clock     *clock.Clock
-	stripe    *simtest.Account
-	accounts  *accounts.Service
-	keys      *keys.Service
-	billing   *billing.Service
-	queue     *jobs.Queue
-	plans     *plans.Service
-	server    *portal.Server
-	url       string
 	spool     *spool.Spool
 	shipper   *metering.Shipper
 	version   uuid.UUID
@@ -72,72 +37,19 @@ type world struct {
 	ask       plans.Offer
 }
 
-func TestMain(m *testing.M) {
-	gin.SetMode(gin.TestMode)
-	m.Run()
-}
-
-const password = "correct horse battery"
+const password = portaltest.Password
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, db: pgtest.New(t), clock: clock.Fixed(simtest.Start)}
-	var handler http.Handler
-	srv := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { handler.ServeHTTP(rw, r) }))
-	t.Cleanup(srv.Close)
-	w.url, w.stripe = srv.URL, simtest.New(t, simtest.Options{WebhookURL: srv.URL + "/webhooks/stripe"})
-	screens := w.screens()
-	w.server = portal.New(portal.Config{PublicURL: w.url, FormTargets: []string{w.stripe.URL}, IdentitySecret: []byte("0123456789abcdef"), Demo: true},
-		portal.Parts{DB: w.db, Clock: w.clock, Accounts: w.accounts, Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError})), Registry: prometheus.NewRegistry()}, screens.Routes())
-	handler = w.server.Handler()
+	w := &world{Portal: portaltest.New(t), t: t}
 	w.catalog()
 	w.usage()
 	return w
 }
 
-func (w *world) screens() portal.Screens {
-	t := w.t
-	t.Helper()
-	pay, err := stripe.New(stripe.Config{SecretKey: simtest.SecretKey, WebhookSecret: simtest.WebhookSecret, BaseURL: w.stripe.URL}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if w.queue, err = jobs.NewQueue(w.db.StaffPool()); err != nil {
-		t.Fatal(err)
-	}
-	if w.accounts, err = accounts.New(w.db, w.clock); err != nil {
-		t.Fatal(err)
-	}
-	subs, inv := subscriptions.New(w.db, w.clock), invoices.New(w.db, w.clock)
-	w.keys, w.plans = keys.New(w.db, w.clock, []byte("a pepper for tests")), plans.New(w.db, w.clock)
-	w.billing = billing.New(billing.Parts{DB: w.db, Clock: w.clock, Stripe: pay, Accounts: w.accounts, Plans: w.plans, Subscriptions: subs, Invoices: inv, Queue: w.queue, PublicURL: w.url})
-	healthy := telemetry.Part{Name: "database", Check: func(context.Context) (telemetry.State, string) { return telemetry.Healthy, "" }}
-	published := catalog.New(w.db, w.clock, w.queue, catalog.Guards{Documents: outbound.Networks(nil, nil), Upstreams: outbound.Networks(nil, nil)})
-	return portal.Screens{
-		Site:    &site.Pages{Catalog: published, Plans: w.plans, Subscriptions: subs, Clock: w.clock, GatewayURL: "http://gateway.example", PublicURL: w.url},
-		Studio:  &studio.Pages{Catalog: published, Plans: w.plans, Accounts: w.accounts, Subscriptions: subs, Clock: w.clock},
-		API:     &api.Handlers{DB: w.db, Clock: w.clock, Subscriptions: subs},
-		Auth:    &site.Auth{Accounts: w.accounts, Home: portal.Home},
-		Account: &account.Pages{Accounts: w.accounts, Billing: w.billing},
-		Console: &console.Console{DB: w.db, Clock: w.clock, Accounts: w.accounts, Applications: applications.New(w.db), Keys: w.keys, Subscriptions: subs,
-			Plans: w.plans, Billing: w.billing, Invoices: inv, GatewayURL: "http://gateway.example"},
-		Finance:  &finance.Finance{Clock: w.clock, Invoices: inv, Billing: w.billing, CallsKept: 400},
-		Ops:      &ops.Ops{DB: w.db, Clock: w.clock, Parts: []telemetry.Part{healthy}, WriteOffs: writeoff.New(w.db, w.clock)},
-		Clock:    &ops.Clock{DB: w.db, Clock: w.clock, Mover: w},
-		Webhooks: &ops.Webhooks{Billing: w.billing},
-	}
-}
-
-// Move implements ops.Mover.
-func (w *world) Move(ctx context.Context, to time.Time) (billing.Done, error) {
-	w.stripe.Clock.Advance(to.Sub(w.clock.Now()))
-	w.clock.MoveTo(to.Sub(w.clock.Real()))
-	return w.billing.CatchUp(ctx)
-}
-
 func (w *world) exec(sql string, args ...any) {
 	w.t.Helper()
-	if _, err := w.db.StaffPool().Exec(context.Background(), sql, args...); err != nil {
+	if _, err := w.DB.StaffPool().Exec(context.Background(), sql, args...); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -175,7 +87,7 @@ func (w *world) sell() {
 	t.Helper()
 	ctx, actor := postgres.AsStaff(context.Background()), uuid.Nil
 	var err error
-	if w.product, err = w.plans.CreateProduct(ctx, actor, plans.NewProduct{Slug: "weather", Name: "Weather", Versions: []uuid.UUID{w.version}}); err != nil {
+	if w.product, err = w.Plans.CreateProduct(ctx, actor, plans.NewProduct{Slug: "weather", Name: "Weather", Versions: []uuid.UUID{w.version}}); err != nil {
 		t.Fatal(err)
 	}
 	usage := &pricing.Component{Model: pricing.Graduated, Included: 20, Tiers: []pricing.Tier{{UpTo: 100, Rate: decimal.RequireFromString("0.25")}, {UpTo: pricing.NoEnd, Rate: decimal.RequireFromString("0.1")}}}
@@ -188,7 +100,7 @@ func (w *world) sell() {
 		{&w.ask, plans.NewPlan{Slug: "enterprise", Name: "Enterprise", Sale: plans.OnRequest, Currency: "usd"}},
 	} {
 		p.in.Product = w.product.ID
-		if *p.to, err = w.plans.CreatePlan(ctx, actor, p.in); err != nil {
+		if *p.to, err = w.Plans.CreatePlan(ctx, actor, p.in); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -202,7 +114,7 @@ func (w *world) usage() {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = w.spool.Close() })
-	w.shipper = metering.NewShipper(w.spool, w.db.StaffPool(), "gateway-1", w.clock.Now, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	w.shipper = metering.NewShipper(w.spool, w.DB.StaffPool(), "gateway-1", w.Clock.Now, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 }
 
 // call meters n forwarded calls with a key, a second apart, beginning at from.
@@ -216,7 +128,7 @@ func (w *world) answered(key, subscription uuid.UUID, from time.Time, n int, fla
 	t := w.t
 	t.Helper()
 	r := spool.Record{Key: key, Subscription: subscription, Version: w.version, Operation: w.operation, Method: "GET", Path: "/weather/current", Status: status, Flags: flags, Units: 1, Duration: 38 * time.Millisecond}
-	if err := w.db.StaffPool().QueryRow(context.Background(), `SELECT org_id, application_id FROM keys WHERE id = $1`, key).Scan(&r.Org, &r.Application); err != nil {
+	if err := w.DB.StaffPool().QueryRow(context.Background(), `SELECT org_id, application_id FROM keys WHERE id = $1`, key).Scan(&r.Org, &r.Application); err != nil {
 		t.Fatal(err)
 	}
 	for i := range n {
@@ -236,7 +148,7 @@ func (w *world) answered(key, subscription uuid.UUID, from time.Time, n int, fla
 // id reads one id from the database.
 func (w *world) id(sql string, args ...any) (id uuid.UUID) {
 	w.t.Helper()
-	if err := w.db.StaffPool().QueryRow(context.Background(), sql, args...).Scan(&id); err != nil {
+	if err := w.DB.StaffPool().QueryRow(context.Background(), sql, args...).Scan(&id); err != nil {
 		w.t.Fatal(err)
 	}
 	return id
@@ -244,75 +156,44 @@ func (w *world) id(sql string, args ...any) (id uuid.UUID) {
 
 // browser is a person with cookies. It follows no redirect by itself.
 type browser struct {
-	w      *world
-	client *http.Client
-	email  string
+	*portaltest.Browser
+	w     *world
+	email string
 }
 
-func (w *world) browser() *browser {
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return &browser{w: w, client: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
-}
+func (w *world) browser() *browser { return &browser{Browser: w.Stranger(w.t), w: w} }
 
 // customer signs somebody up.
 func (w *world) customer(email string) *browser {
 	w.t.Helper()
-	b := w.browser()
-	b.email = email
-	b.post("/signup", "email", email, "password", password).expect(http.StatusSeeOther, "")
-	return b
+	return &browser{Browser: w.Customer(w.t, email), w: w, email: email}
 }
 
 // staff signs in somebody of the provider's.
 func (w *world) staff(role string) *browser {
 	w.t.Helper()
-	b := w.browser()
-	b.email = role + "@provider.example"
-	if _, err := w.accounts.AddStaff(context.Background(), accounts.SignUp{Email: b.email, Password: password}, "Provider", role); err != nil {
-		w.t.Fatal(err)
-	}
-	b.post("/login", "email", b.email, "password", password).expect(http.StatusSeeOther, "")
-	return b
+	return &browser{Browser: w.Staff(w.t, role), w: w, email: role + "@provider.example"}
 }
 
 // answer is what a request got.
 type answer struct {
-	t        *testing.T
-	what     string
-	status   int
-	location string
-	header   http.Header
-	body     string
+	portaltest.Answer
+	t    *testing.T
+	what string
 }
 
 func (b *browser) do(method, path string, form url.Values) answer {
-	t := b.w.t
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, b.w.url+path, strings.NewReader(form.Encode()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	b.w.t.Helper()
+	header := http.Header{}
 	if method == http.MethodPost {
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
-	res, err := b.client.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer{t, method + " " + path, res.StatusCode, res.Header.Get("Location"), res.Header, string(body)}
+	return answer{b.Send(method, path, header, strings.NewReader(form.Encode())), b.w.t, method + " " + path}
 }
 
 func (b *browser) get(path string) answer {
 	b.w.t.Helper()
-	return b.do(http.MethodGet, strings.TrimPrefix(path, b.w.url), nil)
+	return b.do(http.MethodGet, strings.TrimPrefix(path, b.w.URL), nil)
 }
 
 func (b *browser) post(path string, form ...string) answer {
@@ -327,15 +208,15 @@ func (b *browser) post(path string, form ...string) answer {
 // expect checks the status, where it leads, and what the page says.
 func (a answer) expect(status int, location string, says ...string) answer {
 	a.t.Helper()
-	if a.status != status {
-		a.t.Fatalf("%s: status %d, want %d\n%s", a.what, a.status, status, text(a.body))
+	if a.Status != status {
+		a.t.Fatalf("%s: status %d, want %d\n%s", a.what, a.Status, status, text(a.Body))
 	}
-	if location != "" && a.location != location {
-		a.t.Fatalf("%s: leads to %q, want %q", a.what, a.location, location)
+	if location != "" && a.Location != location {
+		a.t.Fatalf("%s: leads to %q, want %q", a.what, a.Location, location)
 	}
 	for _, s := range says {
-		if !strings.Contains(a.body, s) && !strings.Contains(text(a.body), s) {
-			a.t.Errorf("%s: does not say %q\n%s", a.what, s, text(a.body))
+		if !strings.Contains(a.Body, s) && !strings.Contains(text(a.Body), s) {
+			a.t.Errorf("%s: does not say %q\n%s", a.what, s, text(a.Body))
 		}
 	}
 	return a
