@@ -494,7 +494,7 @@ func limitTimes(l LimitInput, row int) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 29, "<p class=\"hint\">In each customer’s own time zone. A time may end on the next day; where two overlap, the first counts. Empty its fields to remove one.</p><div class=\"row\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 29, "<p class=\"hint\">In each customer’s own time zone. A time may end on the next day, and 00:00 until 00:00 is the whole day. Where two overlap, the first counts. Empty the fields of one to remove it.</p><div class=\"row\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -196,6 +196,12 @@ func Usage(l layout.Props, p UsageProps) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
+			for _, notice := range p.Notices {
+				templ_7745c5c3_Err = component.Flash(notice).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+			}
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, " ")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -253,12 +259,6 @@ func Usage(l layout.Props, p UsageProps) templ.Component {
 				}
 			} else {
 				templ_7745c5c3_Err = component.EmptyState(component.EmptyProps{What: "No calls in this time", Why: "Choose a longer time or fewer filters, or make a call.", Step: p.Start}).Render(ctx, templ_7745c5c3_Buffer)
-				if templ_7745c5c3_Err != nil {
-					return templ_7745c5c3_Err
-				}
-			}
-			for _, notice := range p.Notices {
-				templ_7745c5c3_Err = component.Flash(notice).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

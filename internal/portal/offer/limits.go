@@ -1,7 +1,9 @@
 package offer
 
 import (
+	"slices"
 	"strings"
+	"time"
 
 	"tollgate/internal/plans"
 	"tollgate/internal/portal/format"
@@ -106,10 +108,17 @@ func Pace(l plans.Limit) string {
 	return ""
 }
 
-// Moves says how a limit adapts, in clauses: raised at declared times.
+// fewSlots is how many declared times are told one by one.
+const fewSlots = 3
+
+// Moves says how a limit adapts, in clauses: 150 % Monday to Friday 08:00–18:00.
 func Moves(l plans.Limit) (out []string) {
-	if len(l.Adapt.Schedule) > 0 {
-		out = append(out, "changes at declared times")
+	if n := len(l.Adapt.Schedule); n > fewSlots {
+		out = append(out, "changes at "+format.Count(int64(n))+" declared times")
+	} else {
+		for _, s := range l.Adapt.Schedule {
+			out = append(out, format.Count(s.Percent)+" % "+slotDays(s.Days)+slotHours(s))
+		}
 	}
 	if s := l.Adapt.Surge; s.Percent > 0 {
 		out = append(out, "rises to "+format.Count(s.Percent)+" % for "+format.Window(s.For)+" in a rush")
@@ -118,6 +127,35 @@ func Moves(l plans.Limit) (out []string) {
 		out = append(out, "falls to "+format.Count(s.Percent)+" % while the API is unwell")
 	}
 	return out
+}
+
+func slotDays(days []time.Weekday) string {
+	has := func(from, to time.Weekday) bool {
+		for d := from; d <= to; d++ {
+			if !slices.Contains(days, d) {
+				return false
+			}
+		}
+		return true
+	}
+	switch {
+	case len(days) == 0 || has(time.Sunday, time.Saturday):
+		return "every day"
+	case len(days) == 5 && has(time.Monday, time.Friday):
+		return "Monday to Friday"
+	}
+	var names []string
+	for _, d := range days {
+		names = append(names, d.String())
+	}
+	return Sentence(names)
+}
+
+func slotHours(s quota.Slot) string {
+	if s.From == "00:00" && s.To == "00:00" {
+		return "" // the whole day
+	}
+	return " " + s.From + "–" + s.To
 }
 
 // Described is a limit with how it counts and moves.

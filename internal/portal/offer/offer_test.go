@@ -8,6 +8,7 @@ import (
 
 	"tollgate/internal/plans"
 	"tollgate/internal/pricing"
+	"tollgate/internal/quota"
 )
 
 // pro is $49, 100 included, then $0.005 for the next 50 and $0.0025 beyond.
@@ -48,6 +49,26 @@ func TestTermsAreSaidInWords(t *testing.T) {
 	lines, total, err := Bill(pro(), 170)
 	if err != nil || total != 4930 || len(lines) != 4 || lines[2].Arithmetic != "50 × $0.005" || lines[3].Label != "Calls 151 to 170" {
 		t.Errorf("%+v, %d, %v", lines, total, err)
+	}
+}
+
+func TestALimitSaysWhenItChanges(t *testing.T) {
+	t.Parallel()
+	slot := func(percent int64, from, to string, days ...time.Weekday) quota.Slot {
+		return quota.Slot{Days: days, From: from, To: to, Percent: percent}
+	}
+	office := slot(150, "08:00", "18:00", time.Monday, time.Tuesday, time.Wednesday, time.Thursday, time.Friday)
+	weekend, night := slot(50, "00:00", "00:00", time.Saturday, time.Sunday), slot(1000, "22:00", "06:00")
+	for want, schedule := range map[string][]quota.Slot{
+		"10 calls a second": nil,
+		"10 calls a second (150 % Monday to Friday 08:00–18:00)":                             {office},
+		"10 calls a second (50 % Saturday and Sunday; 1,000 % every day 22:00–06:00)":        {weekend, night},
+		"10 calls a second (120 % Monday, Wednesday, Friday, Saturday and Sunday 9:00–9:00)": {slot(120, "9:00", "9:00", time.Monday, time.Wednesday, time.Friday, time.Saturday, time.Sunday)},
+		"10 calls a second (changes at 4 declared times)":                                    {office, weekend, night, night},
+	} {
+		if got := Described(plans.Limit{Calls: 10, Window: time.Second, Adapt: quota.Adapt{Schedule: schedule}}); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }
 

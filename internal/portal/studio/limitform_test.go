@@ -64,7 +64,7 @@ func TestALimitChangesAtAsManyTimesAsAreDeclared(t *testing.T) {
 	b.Post(u+"/plans/new", form).Has(t, 422, "Give a time of day such as 18:00", "Give 1 to 1,000 %", `value="20:00"`)
 	form["slot_percent_2"][2], form["slot_to_2"][3] = "300", "00:00"
 	b.Post(u+"/plans/new", form).Has(t, 303)
-	b.Get(u).Has(t, 200, "500 calls an hour (changes at declared times)")
+	b.Get(u).Has(t, 200, "500 calls an hour (150 % Monday to Friday 08:00–18:00; 300 % Friday 20:00–02:00; 120 % every day)")
 	p.Stranger(t).Get("/apis/weather/openapi.json").Has(t, 200, `"adapts":true`)
 
 	o, err := p.Plans.Offering(postgres.AsStaff(t.Context()), "weather")
