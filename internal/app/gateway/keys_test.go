@@ -235,14 +235,16 @@ func TestRotationOverlapsWithoutARefusal(t *testing.T) {
 	var refused atomic.Int64
 	var key atomic.Pointer[string]
 	key.Store(&old)
-	const calls, workers = 5_000, 4 // each with both keys
+	const calls, workers = 5_000, 16 // each with both keys
 	var wg sync.WaitGroup
 	var made atomic.Int64
 	for range workers {
 		wg.Go(func() {
+			client := b.line()
+			defer func() { _ = client.Close() }()
 			for made.Add(1) <= calls {
 				for _, k := range []string{old, *key.Load()} {
-					if got := b.call("GET", "/shop/things", k); got.status != 200 {
+					if got, err := client.get("/shop/things", k); err != nil || got.status != 200 {
 						refused.Add(1)
 					}
 				}

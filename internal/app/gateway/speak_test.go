@@ -66,3 +66,25 @@ func statuses(answers []answer) (out []int) {
 
 // asked makes a request of lines.
 func asked(lines ...string) string { return strings.Join(lines, "\r\n") + "\r\n\r\n" }
+
+// line is a connection on which one call follows another.
+type line struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+func (b *bundle) line() *line {
+	b.t.Helper()
+	conn, err := net.Dial("tcp", b.cfg.Listen)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { _ = conn.Close() })
+	return &line{conn, bufio.NewReader(conn)}
+}
+
+// get calls a path with a key and, if there are any, more headers.
+func (l *line) get(path, key string, more ...string) (answer, error) {
+	_, _ = io.WriteString(l, asked(append([]string{"GET " + path + " HTTP/1.1", "Host: x", "X-API-Key: " + key}, more...)...))
+	return readAnswer(l.r, "GET")
+}
