@@ -44,10 +44,12 @@ func (b *socketBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write implements io.Writer.
+// Write implements io.Writer. It counts first: an answer to p may end the
+// connection before the call returns.
 func (b *socketBody) Write(p []byte) (int, error) {
+	b.in.Add(uint64(len(p)))
 	n, err := b.ReadWriteCloser.Write(p)
-	b.in.Add(uint64(n))
+	b.in.Add(-uint64(len(p) - n))
 	return n, err
 }
 
