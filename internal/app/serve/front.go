@@ -34,8 +34,13 @@ type direct struct {
 	listener net.Listener
 }
 
-func (d *direct) serve() error                         { return d.std.serveOn(d.listener) }
-func (d *direct) shutdown(limit context.Context) error { return d.std.drain(limit) }
+func (d *direct) serve() error { return d.std.serveOn(d.listener) }
+
+func (d *direct) shutdown(limit context.Context) error {
+	d.std.begin()
+	_ = d.listener.Close()
+	return d.std.drain(limit)
+}
 
 // lean lets wire accept; net/http gets the connections that are handed over.
 type lean struct {
@@ -54,6 +59,7 @@ func (l *lean) serve() error {
 
 // shutdown drains wire first, because it may still hand connections over.
 func (l *lean) shutdown(limit context.Context) error {
+	l.std.begin()
 	_ = l.wire.Stop(l.listener)
 	return errors.Join(l.wire.Shutdown(limit), l.std.drain(limit))
 }

@@ -43,7 +43,7 @@ type Server struct {
 	Drain func()
 }
 
-// unusedGrace is how long a connection that has sent nothing may hold up a
+// unusedGrace is how long a connection that rests or has sent nothing may hold up a
 // drain. Browsers and HTTP clients open connections ahead of need, and
 // [http.Server.Shutdown] alone waits five seconds for each.
 const unusedGrace = time.Second
@@ -92,7 +92,10 @@ func Until(ctx context.Context, drain time.Duration, servers ...Server) error {
 // standard is net/http's server, with the limits that every listener needs.
 type standard struct {
 	*http.Server
-	fresh unused
+	conns    connections
+	draining atomic.Bool
+	started  sync.Once        // draining
+	over     <-chan time.Time // the grace
 }
 
 func newStandard(h http.Handler) *standard {
@@ -101,8 +104,8 @@ func newStandard(h http.Handler) *standard {
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true) // with prior knowledge alone: no Upgrade
 	s.Server = &http.Server{
-		ConnState:         s.fresh.track,
-		Handler:           h,
+		ConnState:         s.conns.track,
+		Handler:           s.closing(h),
 		Protocols:         protocols,
 		ReadHeaderTimeout: headTime,
 		ReadTimeout:       slowest,
@@ -115,41 +118,87 @@ func newStandard(h http.Handler) *standard {
 }
 
 func (s *standard) serveOn(l net.Listener) error {
-	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) && !s.draining.Load() {
 		return err
 	}
 	return nil
 }
 
+// closing lets each answer end its connection once a drain has begun.
+func (s *standard) closing(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// begin begins a drain.
+func (s *standard) begin() {
+	s.started.Do(func() {
+		s.over = time.After(unusedGrace)
+		s.draining.Store(true)
+	})
+}
+
+// drain lets requests finish. For as long as the grace, clients may still send
+// one on each connection that rests, and learn from its answer that it was the
+// last: a request that crosses with the end of its connection is lost.
 func (s *standard) drain(limit context.Context) error {
-	defer time.AfterFunc(unusedGrace, s.fresh.close).Stop()
+	s.begin()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for waiting := true; waiting && s.conns.some(); {
+		select {
+		case <-s.over:
+			waiting = false
+		case <-limit.Done():
+			waiting = false
+		case <-tick.C:
+		}
+	}
+	s.conns.closeFresh()
 	return s.Shutdown(limit)
 }
 
-// unused keeps the connections on which nothing has arrived yet.
-type unused struct {
-	mu    sync.Mutex
-	conns map[net.Conn]struct{}
+// connections are those that are open, and whether nothing has arrived on them yet.
+type connections struct {
+	mu   sync.Mutex
+	open map[net.Conn]bool
 }
 
-func (u *unused) track(c net.Conn, state http.ConnState) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if state != http.StateNew {
-		delete(u.conns, c)
-		return
+func (c *connections) track(conn net.Conn, state http.ConnState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.open == nil {
+		c.open = map[net.Conn]bool{}
 	}
-	if u.conns == nil {
-		u.conns = map[net.Conn]struct{}{}
+	switch state {
+	case http.StateNew:
+		c.open[conn] = true
+	case http.StateActive, http.StateIdle:
+		c.open[conn] = false
+	case http.StateClosed, http.StateHijacked:
+		delete(c.open, conn)
 	}
-	u.conns[c] = struct{}{}
 }
 
-func (u *unused) close() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	for c := range u.conns {
-		_ = c.Close()
+func (c *connections) some() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.open) > 0
+}
+
+// closeFresh closes connections on which nothing has arrived: net/http would
+// wait for them for five seconds.
+func (c *connections) closeFresh() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for conn, fresh := range c.open {
+		if fresh {
+			_ = conn.Close()
+		}
 	}
 }
 

@@ -1,10 +1,12 @@
 package serve_test
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -104,5 +106,43 @@ func TestARequestThatOutlastsTheDrainIsNamed(t *testing.T) {
 	}
 	if !ended.Load() {
 		t.Error("a handler still runs after the end")
+	}
+}
+
+func TestADrainBreaksNoRequestOfAClientThatKeepsConnectionsAlive(t *testing.T) {
+	t.Parallel()
+	addr, stop, done := start(t, 30*time.Second, http.NotFoundHandler())
+	var ended sync.WaitGroup
+	for range 8 {
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended.Go(func() {
+			defer func() { _ = conn.Close() }()
+			for r := bufio.NewReader(conn); ; {
+				_, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+				var resp *http.Response
+				if err == nil {
+					resp, err = http.ReadResponse(r, nil)
+				}
+				if err == nil {
+					_, err = io.Copy(io.Discard, resp.Body)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+				if err != nil || resp.Close {
+					return
+				}
+				time.Sleep(time.Millisecond) // the connection rests
+			}
+		})
+	}
+	time.Sleep(20 * time.Millisecond)
+	stop()
+	ended.Wait()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
