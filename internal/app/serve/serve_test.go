@@ -14,9 +14,13 @@ import (
 	"tollgate/internal/app/serve"
 )
 
-// start serves handler. It
-// returns the address, a stop that begins the drain, and Until's result.
+// start serves handler. It returns the address, a stop that begins the drain, and Until's result.
 func start(t *testing.T, drain time.Duration, handler http.Handler) (addr string, stop func(), done <-chan error) {
+	t.Helper()
+	return startServer(t, drain, serve.Server{Handler: handler})
+}
+
+func startServer(t *testing.T, drain time.Duration, s serve.Server) (addr string, stop func(), done <-chan error) {
 	t.Helper()
 	l, err := serve.Listen("127.0.0.1:0", "LISTEN")
 	if err != nil {
@@ -25,7 +29,8 @@ func start(t *testing.T, drain time.Duration, handler http.Handler) (addr string
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
 	result := make(chan error, 1)
-	go func() { result <- serve.Until(ctx, drain, serve.Server{Listener: l, Handler: handler}) }()
+	s.Listener = l
+	go func() { result <- serve.Until(ctx, drain, s) }()
 	return l.Addr().String(), cancel, result
 }
 
@@ -144,5 +149,42 @@ func TestADrainBreaksNoRequestOfAClientThatKeepsConnectionsAlive(t *testing.T) {
 	ended.Wait()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// net/http forgets connections that handlers take over: a drain ends them by
+// other means, and waits for their handlers.
+func TestAConnectionThatAHandlerTookOverEndsWithTheDrain(t *testing.T) {
+	t.Parallel()
+	entered, over := make(chan struct{}), make(chan struct{})
+	var ended atomic.Bool
+	addr, stop, done := startServer(t, 30*time.Second, serve.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			close(entered)
+			<-over
+			_ = conn.Close()
+			time.Sleep(20 * time.Millisecond) // what it has to do at its end
+			ended.Store(true)
+		}),
+		Drain: func() { close(over) },
+	})
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	<-entered
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if !ended.Load() {
+		t.Error("a handler still runs after the end")
 	}
 }
