@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -144,6 +145,9 @@ func (s *Shipper) tellAlarm() {
 func (s *Shipper) Drain(ctx context.Context) error {
 	s.spool.Seal()
 	_, err := s.ShipPending(ctx)
+	if err == nil && len(s.spool.Pending()) > 0 { // an earlier shipment was stored just as it was broken off: that is known only now
+		_, err = s.ShipPending(ctx)
+	}
 	return err
 }
 
@@ -161,10 +165,8 @@ func (s *Shipper) ShipPending(ctx context.Context) (int, error) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			lane := <-s.lanes
-			defer func() { s.lanes <- lane }()
 			var err error
-			stored[i], err = s.shipSegment(ctx, lane, p)
+			stored[i], err = s.shipOn(ctx, p)
 			return err
 		})
 	}
@@ -174,6 +176,19 @@ func (s *Shipper) ShipPending(ctx context.Context) (int, error) {
 		total += n
 	}
 	return total, err
+}
+
+// shipOn ships a segment on a lane that is idle. A fault is an error, so that it
+// is counted and what it was about is tried again.
+func (s *Shipper) shipOn(ctx context.Context, p spool.Pending) (stored int, err error) {
+	lane := <-s.lanes
+	defer func() {
+		s.lanes <- lane
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("panic: %v\n%s", fault, debug.Stack())
+		}
+	}()
+	return s.shipSegment(ctx, lane, p)
 }
 
 func (s *Shipper) shipSegment(ctx context.Context, lane *batch, p spool.Pending) (total int, err error) {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -156,6 +157,31 @@ func TestAFailedShipmentLeavesNothingAndIsRepeated(t *testing.T) {
 		t.Errorf("%d events of a failed shipment", events)
 	}
 	exec(`ALTER TABLE usage_hourly DROP CONSTRAINT broken`)
+	ship(t, shipper)
+	if events, rolledUp := stored(t, p); events != 10 || rolledUp != 10 {
+		t.Errorf("%d events, %d rolled up, want 10", events, rolledUp)
+	}
+}
+
+func TestAFaultWhileShippingLosesNothingAndStoresNothingTwice(t *testing.T) {
+	t.Parallel()
+	p := pgtest.StaffPool(t)
+	s := newSpool(t, t.TempDir())
+	record(t, s, 10)
+	faulty := true
+	shipper := metering.NewShipper(s, p, "test", func() time.Time {
+		if faulty {
+			panic("a fault in the middle of a shipment")
+		}
+		return noon
+	}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if _, err := shipper.ShipPending(context.Background()); err == nil || !strings.Contains(err.Error(), "a fault") {
+		t.Fatalf("error %v", err)
+	}
+	if events, _ := stored(t, p); events != 0 {
+		t.Errorf("%d events of a shipment that broke", events)
+	}
+	faulty = false
 	ship(t, shipper)
 	if events, rolledUp := stored(t, p); events != 10 || rolledUp != 10 {
 		t.Errorf("%d events, %d rolled up, want 10", events, rolledUp)

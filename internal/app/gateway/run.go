@@ -144,8 +144,9 @@ func (p *program) serve(ctx context.Context, public, private net.Listener, ready
 	defer stop()
 	group, background := errgroup.WithContext(background)
 	checks := check.New(p.views.Groups(), p.proxy.Transport(), p.clock.Steady)
-	for _, work := range []func(context.Context){p.views.Run, p.shipper.Run, p.keepUsage, p.keepUp, p.limits, checks.Run} {
-		group.Go(func() error { work(background); return nil })
+	beside := newBackground(p)
+	for _, w := range []work{{"view", p.views.Run}, {"shipping", p.shipper.Run}, {"disk", p.keepUsage}, {"upkeep", p.keepUp}, {"limits", p.limits}, {"health checks", checks.Run}} {
+		group.Go(func() error { beside.keep(background, w); return nil })
 	}
 	if ready != nil {
 		ready()
@@ -271,11 +272,7 @@ func (p *program) heartbeat(ctx context.Context) {
 func (p *program) drain(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	err := p.shipper.Drain(ctx)
-	if err == nil && len(p.spool.Pending()) > 0 { // a shipment was stored just as it was broken off: this is known only now
-		err = p.shipper.Drain(ctx)
-	}
-	if err != nil {
+	if err := p.shipper.Drain(ctx); err != nil {
 		p.logger.Warn("usage stays in the spool until the next start", "error", err)
 		return nil
 	}
