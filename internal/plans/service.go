@@ -40,10 +40,16 @@ func (s *Service) CreateProduct(ctx context.Context, actor uuid.UUID, in NewProd
 		if err := tx.Create(&p).Error; err != nil {
 			return err
 		}
-		for _, v := range in.Versions {
-			if err := tx.Exec(`INSERT INTO product_versions (product_id, version_id) VALUES (?, ?)`, p.ID, v).Error; err != nil {
-				return err
-			}
+		tag, err := tx.PGX.Exec(ctx, `
+			INSERT INTO product_versions (product_id, version_id)
+			SELECT $1, id FROM api_versions WHERE id = ANY($2) AND lifecycle IN ('published', 'deprecated')`, p.ID, in.Versions)
+		if err != nil {
+			return err
+		}
+		v := problem.Invalid{}
+		v.Check(int(tag.RowsAffected()) == len(in.Versions), "versions", "Choose from the APIs that are published.")
+		if err := v.Err(); err != nil {
+			return err
 		}
 		return audit.Write(ctx, tx, s.clock.Now(), audit.Event{Actor: actor, Action: "product.create", Object: "product", ID: p.ID.String()})
 	})

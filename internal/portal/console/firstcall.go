@@ -108,7 +108,7 @@ func failure(status int) string {
 	case status == clientLeft:
 		return "The connection was closed before the API had answered. The call is not billed. Try again and wait for the answer."
 	case status >= http.StatusInternalServerError:
-		return "Your key works and the call was passed on, but the API failed or did not answer. The call is not billed. Try again shortly; this page goes on listening."
+		return "Your key works and the call was passed on, but the API failed or did not answer. Such a call is not billed unless your plan says so. Try again shortly; this page goes on listening."
 	}
 	return "Your key works and the call was passed on; the API itself answered with this error. Compare method, path and parameters with its reference and try again; this page goes on listening."
 }

@@ -197,6 +197,9 @@ func Points(t plans.Terms) []string {
 			out = append(out, format.Counted(c.Included, "call", "calls")+" a month included")
 		}
 	}
+	if billed := Billed(t); billed != "" {
+		out = append(out, billed)
+	}
 	if q, ok := QuotaOf(t); ok {
 		out = append(out, "Up to "+Limit(q)+"; beyond: "+strings.ToLower(Overage(t)))
 	}

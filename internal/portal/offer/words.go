@@ -3,6 +3,8 @@
 package offer
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/shopspring/decimal"
@@ -96,6 +98,18 @@ func Overage(t plans.Terms) string {
 		return "Calls go on and are charged"
 	}
 	return "Calls go on"
+}
+
+// Billed says which answers are billed, where that is not as usual.
+func Billed(t plans.Terms) string {
+	if len(t.Components) == 0 || slices.Equal(t.Billed(), plans.BilledByDefault()) {
+		return ""
+	}
+	var classes []string
+	for _, c := range t.Billed() {
+		classes = append(classes, strconv.Itoa(int(c))+"xx")
+	}
+	return "Only " + Sentence(classes) + " answers are billed"
 }
 
 // Tiers are a plan's prices by number of calls, the included ones first.

@@ -1,6 +1,8 @@
 package studio
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -11,6 +13,7 @@ import (
 	"tollgate/internal/portal/request"
 	"tollgate/internal/pricing"
 	"tollgate/internal/problem"
+	"tollgate/web/component"
 	"tollgate/web/page"
 )
 
@@ -113,7 +116,26 @@ func (f *planForm) usage(r *request.Request, currency string) {
 		f.invalid.Check(false, "model", "Choose one of the listed models.")
 		return
 	}
-	f.plan.Usage, f.plan.Meter = c, firstOf(r.Form("meter"), "requests")
+	f.plan.Usage, f.plan.Meter, f.plan.BilledClasses = c, firstOf(r.Form("meter"), "requests"), f.billed(r)
+}
+
+// billed reads which classes of answers are billed.
+func (f *planForm) billed(r *request.Request) (classes []int16) {
+	for _, text := range r.FormAll("billed_classes") {
+		n, _ := strconv.ParseInt(text, 10, 16) // 0 is refused with the plan
+		classes = append(classes, int16(n))
+	}
+	f.invalid.Check(len(classes) > 0, "billed_classes", "Choose at least one, or no price of calls.")
+	return classes
+}
+
+// billedOptions are the classes of answers, with those that are chosen.
+func billedOptions(chosen []string) (all []component.Option) {
+	for i, hint := range []string{"Success", "Redirects, not modified", "Faults of the caller", "Faults of the API"} {
+		class := strconv.Itoa(i + 2)
+		all = append(all, component.Option{Value: class, Label: class + "xx", Hint: hint, Selected: slices.Contains(chosen, class)})
+	}
+	return all
 }
 
 // tierInputs are the rows as typed.
@@ -206,7 +228,8 @@ func (f *planForm) show(r *request.Request, customers map[uuid.UUID]string) page
 	p.Included, p.UnitPrice, p.PackageSize = typed(r, f.invalid, "included_units"), typed(r, f.invalid, "unit_price"), typed(r, f.invalid, "package_size")
 	p.OrgError, p.ModelError, p.MeterError, p.TiersError, p.FreeError = f.invalid["organization"], f.invalid["model"], f.invalid["meter"], f.invalid["tiers"], f.invalid["free_unlimited"]
 	choices(p, r.Form, customers)
-	p.Error = firstOf(p.Error, rest(f.invalid, "name", "slug", "limits", "monthly_fee", "included_units", "unit_price", "package_size", "organization", "model", "meter", "tiers", "free_unlimited"))
+	p.Billed, p.BilledError = billedOptions(r.FormAll("billed_classes")), f.invalid["billed_classes"]
+	p.Error = firstOf(p.Error, rest(f.invalid, "name", "slug", "limits", "monthly_fee", "included_units", "unit_price", "package_size", "organization", "model", "meter", "billed_classes", "tiers", "free_unlimited"))
 	if f.valid() {
 		p.Preview, p.Cliffs = preview(f.plan.Terms())
 	}
@@ -222,6 +245,7 @@ func choices(p *page.PlanFields, chosen func(string) string, customers map[uuid.
 		"volume", "Volume: all calls at the tier reached", "package", "Package: per block of calls")
 	p.Meters = option(firstOf(chosen("meter"), "requests"), "requests", "Calls", "units", "Units: the weights of operations", "bytes_out", "Bytes sent to the customer",
 		"bytes_in", "Bytes received from the customer", "bytes", "Bytes in both directions", "duration", "Milliseconds that calls take")
+	p.Billed = billedOptions([]string{"2", "3", "4"})
 	if customers == nil { // a granted plan: neither is a choice
 		p.Sale, p.Visibility = p.Sale[:1], option("private", "private", "This organization")
 		p.Sale[0].Selected = true

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -168,7 +169,7 @@ func product(t *testing.T, p *portaltest.Portal, b *portaltest.Browser) string {
 
 func proForm() url.Values {
 	return url.Values{"name": {"Pro"}, "slug": {"pro"}, "sale": {"self_serve"}, "visibility": {"public"}, "limit_calls": {"10", ""}, "limit_per": {"second", "period"},
-		"currency": {"usd"}, "monthly_fee": {"49"}, "model": {"graduated"}, "included_units": {"100"},
+		"currency": {"usd"}, "monthly_fee": {"49"}, "model": {"graduated"}, "included_units": {"100"}, "billed_classes": {"2", "3", "4"},
 		"tier_up_to": {"50", "", ""}, "tier_unit_price": {"0.005", "0.0025", ""}, "tier_flat": {"", "", ""}}
 }
 
@@ -224,6 +225,8 @@ func TestPlanMistakesStandBesideTheirFields(t *testing.T) {
 		"how many calls are in a package":      func(f url.Values) { f.Set("model", "package"); f.Set("unit_price", "1") },
 		"Choose one of the listed models":      func(f url.Values) { f.Set("model", "lottery") },
 		"Choose one of the listed currencies":  func(f url.Values) { f.Set("currency", "xxx") },
+		"Choose at least one, or no price":     func(f url.Values) { f.Del("billed_classes") },
+		"Choose from 1xx, 2xx":                 func(f url.Values) { f.Set("billed_classes", "9") },
 		"Choose the organization":              func(f url.Values) { f.Set("visibility", "private") },
 	} {
 		form := proForm()
@@ -235,6 +238,27 @@ func TestPlanMistakesStandBesideTheirFields(t *testing.T) {
 	if err != nil || len(o.Plans) != 0 {
 		t.Errorf("%d plans, %v", len(o.Plans), err)
 	}
+}
+
+func TestAPlanSaysWhichAnswersAreBilled(t *testing.T) {
+	t.Parallel()
+	p := portaltest.New(t)
+	b := p.Staff(t, "product")
+	publish(t, p, b)
+	u := product(t, p, b)
+	usual := `value="2" checked`
+	b.Get(u+"/plans/new").Has(t, 200, usual, `value="5"`).Lacks(t, `value="5" checked`)
+	form := proForm()
+	form["billed_classes"] = []string{"2", "5"}
+	form.Set("add_limit", "1")
+	b.Post(u+"/plans/new", form).Has(t, 200, usual, `value="5" checked`).Lacks(t, `value="4" checked`)
+	form.Del("add_limit")
+	b.Post(u+"/plans/new", form).Has(t, 303)
+	o, err := p.Plans.Offering(postgres.AsStaff(t.Context()), "weather")
+	if err != nil || !slices.Equal(o.Plans[0].Terms.BilledClasses, []int16{2, 5}) {
+		t.Errorf("%+v, %v", o, err)
+	}
+	p.Stranger(t).Get("/pricing/weather").Has(t, 200, "Only 2xx and 5xx answers are billed")
 }
 
 func between(t *testing.T, text, before, after string) string {
