@@ -67,13 +67,24 @@ func (s *Server) take(nc net.Conn) {
 	go c.serve()
 }
 
-// Stop ends Serve, at the beginning of a drain.
+// handshake is how long connections that have begun may take to come about
+// before a listener closes.
+const handshake = 200 * time.Millisecond
+
+// Stop ends Serve, at the beginning of a drain: l takes no new connection from
+// now on, and closes once those that have begun are accepted.
 func (s *Server) Stop(l net.Listener) error {
 	s.draining.Store(true)
-	if d, ok := l.(interface{ SetDeadline(time.Time) error }); ok {
-		return d.SetDeadline(time.Unix(1, 0)) // wakes it: while it waits, l does not close at once
+	d, ok := l.(interface{ SetDeadline(time.Time) error })
+	if !ok {
+		return l.Close()
 	}
-	return l.Close()
+	end := func() error { return d.SetDeadline(time.Unix(1, 0)) } // wakes it: while it waits, l does not close at once
+	if quiet(l) {
+		time.AfterFunc(handshake, func() { _ = end() }) // fails only once l is closed
+		return nil
+	}
+	return end()
 }
 
 // closeEmpty closes l once what the kernel has connected is accepted. Closing

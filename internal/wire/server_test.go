@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -208,6 +209,33 @@ func TestAnEndThatComesWithTheLastRequestIsNoticed(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestNoConnectionIsResetWhileAListenerCloses(t *testing.T) {
+	t.Parallel()
+	s := serving(t, &echo{})
+	var clients sync.WaitGroup
+	for range 4 {
+		clients.Go(func() {
+			for {
+				c, err := net.DialTimeout("tcp", s.addr, 200*time.Millisecond)
+				if err != nil {
+					return // refused, or not even that
+				}
+				_, err = io.WriteString(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+				if err == nil {
+					_, err = http.ReadResponse(bufio.NewReader(c), nil)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+				_ = c.Close()
+			}
+		})
+	}
+	time.Sleep(20 * time.Millisecond)
+	s.stop()
+	clients.Wait()
 }
 
 func TestADrainLetsCallsUnderWayFinish(t *testing.T) {

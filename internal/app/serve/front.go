@@ -20,9 +20,9 @@ type front interface {
 
 func frontOf(s Server, std *standard) front {
 	if s.Plain == nil {
-		return &direct{std, s.Listener}
+		return &direct{std, &closer{Listener: s.Listener}}
 	}
-	h := &handover{conns: make(chan net.Conn), closed: make(chan struct{}), addr: s.Listener.Addr()}
+	h := &handover{conns: make(chan net.Conn), closed: make(chan struct{}), addr: s.Listener.Addr(), next: &std.conns}
 	return &lean{std: std, listener: s.Listener, handover: h, wire: &wire.Server{
 		Handler: s.Plain, Standard: h.give, Watch: s.Watch, Now: s.Watch.Now, Head: headTime, Idle: idleTime, Linger: unusedGrace,
 	}}
@@ -40,6 +40,19 @@ func (d *direct) shutdown(limit context.Context) error {
 	d.std.begin()
 	_ = d.listener.Close()
 	return d.std.drain(limit)
+}
+
+// closer is a listener that a drain and net/http may both close.
+type closer struct {
+	net.Listener
+	once sync.Once
+	err  error
+}
+
+// Close implements net.Listener.
+func (c *closer) Close() error {
+	c.once.Do(func() { c.err = c.Listener.Close() })
+	return c.err
 }
 
 // lean lets wire accept; net/http gets the connections that are handed over.
@@ -70,13 +83,16 @@ type handover struct {
 	closed chan struct{}
 	once   sync.Once
 	addr   net.Addr
+	next   *connections // of whom they are handed to
 }
 
 // give hands a connection over; when nobody takes it any more, it is closed.
 func (h *handover) give(c net.Conn) {
+	h.next.expect(c) // a drain must know of it from now on
 	select {
 	case h.conns <- c:
 	case <-h.closed:
+		h.next.track(c, http.StateClosed)
 		_ = c.Close()
 	}
 }

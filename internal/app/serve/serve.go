@@ -147,19 +147,11 @@ func (s *standard) begin() {
 // last: a request that crosses with the end of its connection is lost.
 func (s *standard) drain(limit context.Context) error {
 	s.begin()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for waiting := true; waiting && s.conns.some(); {
-		select {
-		case <-s.over:
-			waiting = false
-		case <-limit.Done():
-			waiting = false
-		case <-tick.C:
-		}
-	}
+	s.conns.gone(limit, s.over)
 	s.conns.closeFresh()
-	return s.Shutdown(limit)
+	err := s.Shutdown(limit)
+	s.conns.gone(limit, nil) // Shutdown does not know of one that was accepted a moment ago
+	return err
 }
 
 // connections are those that are open, and whether nothing has arrived on them yet.
@@ -176,11 +168,31 @@ func (c *connections) track(conn net.Conn, state http.ConnState) {
 	}
 	switch state {
 	case http.StateNew:
-		c.open[conn] = true
+		if _, expected := c.open[conn]; !expected {
+			c.open[conn] = true
+		}
 	case http.StateActive, http.StateIdle:
 		c.open[conn] = false
 	case http.StateClosed, http.StateHijacked:
 		delete(c.open, conn)
+	}
+}
+
+// expect notes a connection that is about to be accepted with a request on it.
+func (c *connections) expect(conn net.Conn) { c.track(conn, http.StateActive) }
+
+// gone waits until no connection is open, or until limit ends or over comes.
+func (c *connections) gone(limit context.Context, over <-chan time.Time) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for c.some() {
+		select {
+		case <-over:
+			return
+		case <-limit.Done():
+			return
+		case <-tick.C:
+		}
 	}
 }
 
