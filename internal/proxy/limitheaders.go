@@ -50,12 +50,14 @@ func (c *call) appendLimits(b []byte) []byte {
 		b = appendNumber(b, "X-RateLimit-Remaining: ", rate.Remaining)
 		b = appendNumber(b, "X-RateLimit-Reset: ", rate.Reset.Unix())
 	}
-	if plan.Limit > 0 {
+	if c.tellsQuota() {
 		b = appendNumber(b, "X-Quota-Limit: ", plan.Limit)
 		b = appendNumber(b, "X-Quota-Remaining: ", plan.Remaining)
-		b = appendNumber(b, "X-Quota-Reset: ", plan.Reset.Unix())
+		if !c.plan.Prepaid {
+			b = appendNumber(b, "X-Quota-Reset: ", plan.Reset.Unix())
+		}
 	}
-	if rate.Limit > 0 || plan.Limit > 0 {
+	if rate.Limit > 0 || c.tellsQuota() {
 		b = append(c.appendEach(append(b, "RateLimit-Policy: "...), appendPolicy), "\r\n"...)
 		b = append(c.appendEach(append(b, "RateLimit: "...), appendState), "\r\n"...)
 	}
@@ -65,13 +67,18 @@ func (c *call) appendLimits(b []byte) []byte {
 	return b
 }
 
+// tellsQuota reports whether a quota is known of. A balance may be of nothing.
+func (c *call) tellsQuota() bool {
+	return c.quota.Limit > 0 || (c.plan.Prepaid && !c.test())
+}
+
 func appendNumber(b []byte, name string, n int64) []byte {
 	return append(strconv.AppendInt(append(b, name...), n, 10), "\r\n"...)
 }
 
 // appendEach writes a list with one member for each kind of limit.
 func (c *call) appendEach(b []byte, member func([]byte, *call, string, *quota.Status) []byte) []byte {
-	rate, plan := c.rate.Status.Limit > 0, c.quota.Limit > 0
+	rate, plan := c.rate.Status.Limit > 0, c.tellsQuota()
 	if rate {
 		b = member(b, c, windowName(c.rate.Status.Window), &c.rate.Status)
 	}
@@ -79,7 +86,11 @@ func (c *call) appendEach(b []byte, member func([]byte, *call, string, *quota.St
 		b = append(b, ", "...)
 	}
 	if plan {
-		b = member(b, c, "period", &c.quota)
+		name := "period"
+		if c.plan.Prepaid {
+			name = "balance"
+		}
+		b = member(b, c, name, &c.quota)
 	}
 	return b
 }
@@ -88,7 +99,7 @@ func appendPolicy(b []byte, c *call, name string, st *quota.Status) []byte {
 	b = append(append(append(b, '"'), name...), `";q=`...)
 	b = strconv.AppendInt(b, st.Limit, 10)
 	window := st.Window
-	if st == &c.quota {
+	if st == &c.quota && !c.plan.Prepaid {
 		window = c.period.End.Sub(c.period.Start)
 	}
 	if window == 0 {
@@ -99,6 +110,9 @@ func appendPolicy(b []byte, c *call, name string, st *quota.Status) []byte {
 
 func appendState(b []byte, c *call, name string, st *quota.Status) []byte {
 	b = append(append(append(b, '"'), name...), `";r=`...)
-	b = append(strconv.AppendInt(b, st.Remaining, 10), ";t="...)
-	return strconv.AppendInt(b, st.RetryAfter(c.arrived), 10)
+	b = strconv.AppendInt(b, st.Remaining, 10)
+	if st == &c.quota && c.plan.Prepaid { // nothing resets it
+		return b
+	}
+	return strconv.AppendInt(append(b, ";t="...), st.RetryAfter(c.arrived), 10)
 }

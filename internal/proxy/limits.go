@@ -27,13 +27,13 @@ func (g *Gateway) prepareLimits(c *call) {
 	if c.hold.Anonymous() {
 		return
 	}
-	if c.plan = c.hold.Quota(c.arrived); c.plan.Calls > 0 {
+	if c.plan = c.hold.Quota(c.arrived); c.plan.Counts() {
 		c.period = c.hold.QuotaPeriod(c.arrived)
 	}
 }
 
 func (g *Gateway) spendQuota(c *call) *refusal {
-	if c.plan.Calls == 0 || c.test() {
+	if !c.plan.Counts() || c.test() {
 		return nil
 	}
 	var out lease.Outcome
@@ -42,20 +42,32 @@ func (g *Gateway) spendQuota(c *call) *refusal {
 		return nil
 	}
 	st := c.quota
-	policy := fmt.Sprintf("%d calls per %s", c.plan.Calls, quotaWindow(c.plan))
+	policy := quotaPolicy(c.plan)
 	if out == lease.Unavailable {
 		st.Reset = c.arrived.Add(2 * time.Second)
 		return &refusal{Error: problem.New("quota-unavailable", "The gateway could not confirm that quota is left. The call was not counted; try again shortly."), status: &st, policy: policy}
+	}
+	if c.plan.Prepaid {
+		st.Retry = lookAgain
+		return &refusal{Error: problem.New("balance-exhausted", "The plan %s is prepaid, and the balance is used up: %d calls were credited. Ask for more; %s/console/usage says what was credited when.",
+			c.hold.Subscription.Plan, c.plan.Calls, g.cfg.PortalURL), status: &st, policy: policy}
 	}
 	return &refusal{Error: problem.New("quota-exceeded", "The plan %s includes %s, and they are used up until %s. See %s.",
 		c.hold.Subscription.Plan, policy, st.Reset.Format("2 January 2006 15:04 UTC"), g.planURL(c)), status: &st, policy: policy}
 }
 
-func quotaWindow(q snapshot.Quota) string {
-	if q.CalendarMonth {
-		return "calendar month"
+// lookAgain is after how many seconds to try again where only somebody's credit
+// helps: when that comes is not known.
+const lookAgain = 60
+
+func quotaPolicy(q snapshot.Quota) string {
+	switch {
+	case q.Prepaid:
+		return fmt.Sprintf("%d prepaid calls", q.Calls)
+	case q.CalendarMonth:
+		return fmt.Sprintf("%d calls per calendar month", q.Calls)
 	}
-	return "billing period"
+	return fmt.Sprintf("%d calls per billing period", q.Calls)
 }
 
 func (g *Gateway) takeRate(c *call) *refusal {
@@ -124,7 +136,7 @@ func (g *Gateway) peekLimits(c *call) {
 	if c.set == nil {
 		return
 	}
-	if c.plan.Calls > 0 {
+	if c.plan.Counts() {
 		c.quota = g.Wallet.Peek(c.account(), c.plan.Calls)
 	}
 	if c.rate.Rule != nil {

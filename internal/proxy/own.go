@@ -37,12 +37,13 @@ type Limit struct {
 	Reset     time.Time `json:"reset,omitzero"`
 }
 
-// Quota is where the quota of a period stands.
+// Quota is where the quota of a period stands, or a prepaid balance.
 type Quota struct {
 	Limit     int64     `json:"limit"`
 	Remaining int64     `json:"remaining"`
 	Hard      bool      `json:"hard"`
-	Reset     time.Time `json:"reset"`
+	Prepaid   bool      `json:"prepaid,omitempty"`
+	Reset     time.Time `json:"reset,omitzero"` // none of a balance
 }
 
 // ServeLimits answers what the caller's limits are and what is left of them. It
@@ -89,10 +90,13 @@ func (g *Gateway) standing(c *call, h *snapshot.Hold) Subscription {
 		}
 		s.Limits = append(s.Limits, limitOf(l, st))
 	}
-	if q := h.Quota(c.arrived); q.Calls > 0 && !c.test() {
+	if q := h.Quota(c.arrived); q.Counts() && !c.test() {
 		p := h.QuotaPeriod(c.arrived)
 		st := g.Wallet.Peek(lease.Account{Subscription: h.ID, Start: p.Start, End: p.End}, q.Calls)
-		s.Quota = &Quota{Limit: st.Limit, Remaining: st.Remaining, Hard: q.Hard, Reset: st.Reset}
+		s.Quota = &Quota{Limit: st.Limit, Remaining: st.Remaining, Hard: q.Hard, Prepaid: q.Prepaid, Reset: st.Reset}
+		if q.Prepaid {
+			s.Quota.Reset = time.Time{}
+		}
 	}
 	return s
 }

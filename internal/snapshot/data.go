@@ -91,6 +91,7 @@ type Limit struct {
 	Operation     string
 	Burst         int64
 	CalendarMonth bool
+	Prepaid       bool
 	Adapt         quota.Adapt
 }
 
@@ -102,6 +103,7 @@ type Subscription struct {
 	AnchorDay                                  int    // day of the month on which periods begin
 	TimeZone                                   string // of the organization
 	CancelAtEnd                                bool   // ends at PeriodEnd
+	Credits                                    int64  // calls that were paid for in advance, all in all
 	Overrides                                  []Override
 	Plan, ProductSlug                          string // of the terms; set when the view is built
 }

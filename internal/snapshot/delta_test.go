@@ -75,8 +75,8 @@ func newWorld(t *testing.T) *world {
 func (w *world) newTerms(t fataler, i, number int) {
 	id := uuid.New()
 	w.exec(t, `WITH v AS (INSERT INTO plan_versions (id, plan_id, number, currency, recurring_fee, created_at) VALUES ($1, $2, $3, 'usd', 0, $4) RETURNING id)
-		INSERT INTO plan_limits (plan_version_id, position, kind, calls, window_seconds, algorithm, scope, burst)
-		SELECT id, 0, 'rate', 10, 60, 'token_bucket', 'key', 20 FROM v UNION ALL SELECT id, 1, 'quota', 1000, 0, 'fixed_window', 'application', 0 FROM v`, id, w.plans[i], number, began)
+		INSERT INTO plan_limits (plan_version_id, position, kind, calls, window_seconds, algorithm, scope, burst, prepaid)
+		SELECT id, 0, 'rate', 10, 60, 'token_bucket', 'key', 20, false FROM v UNION ALL SELECT id, 1, 'quota', 1000, 0, 'fixed_window', 'application', 0, $5 FROM v`, id, w.plans[i], number, began, i == 2)
 	w.terms = append(w.terms, id)
 }
 
@@ -146,6 +146,7 @@ var changes = map[string]struct {
 		SELECT gen_random_uuid(), org_id, id, plan_version_id, 0, 50 + length($2), 'asked', '2026-06-01', (SELECT id FROM users), '2026-05-01' FROM subscriptions WHERE id = $1
 		ON CONFLICT (subscription_id, plan_version_id, position) WHERE revoked_at IS NULL DO UPDATE SET calls = limit_overrides.calls + 1`},
 	"end an override":      {func(w *world) []uuid.UUID { return w.subs }, `UPDATE limit_overrides SET revoked_at = '2026-05-03' WHERE subscription_id = $1 AND $2 <> ''`},
+	"grant a credit":       {func(w *world) []uuid.UUID { return w.subs }, `INSERT INTO prepaid_credits (id, org_id, subscription_id, calls, reason, granted_at) SELECT gen_random_uuid(), org_id, id, 50 + length($2), 'paid', '2026-05-01' FROM subscriptions WHERE id = $1`},
 	"rename an API":        {func(w *world) []uuid.UUID { return w.apis }, `UPDATE apis SET slug = $2, cors = '{"origins": ["https://a.example"]}' WHERE id = $1`},
 	"hide an API":          {func(w *world) []uuid.UUID { return w.apis }, `UPDATE apis SET visibility = CASE visibility WHEN 'public' THEN 'private' ELSE 'public' END WHERE id = $1 AND $2 <> ''`},
 	"retire a version":     {func(w *world) []uuid.UUID { return w.versions }, `UPDATE api_versions SET lifecycle = 'retired' WHERE id = $1 AND $2 <> ''`},

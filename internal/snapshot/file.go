@@ -18,7 +18,7 @@ import (
 // gob, the keys in records of one size, and SHA-256 over all that. Any change
 // of the form changes the name.
 const (
-	fileForm   = "tollgate view 2\n"
+	fileForm   = "tollgate view 3\n"
 	recordSize = len(token.Hash{}) + 3*16 + 8 + 1
 )
 

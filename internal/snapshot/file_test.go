@@ -28,7 +28,7 @@ func sample() *Data {
 		Access:   map[uuid.UUID]Access{key: {Scopes: []string{"shop"}, Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}},
 		Versions: []Version{{ID: uuid.New(), API: "shop", PathPrefix: "/shop", LiveTargets: anyTarget, Policy: upstream.Policy{Balance: upstream.LeastRequests}, Operations: []Operation{{Method: "GET", Path: "/{id}", Slug: "get"}}, Products: []uuid.UUID{product}}},
 		Plans:    []Terms{plan},
-		Subscriptions: []Subscription{{ID: uuid.New(), Product: product, PlanVersion: plan.ID, State: "active", AnchorDay: 1, TimeZone: "UTC",
+		Subscriptions: []Subscription{{ID: uuid.New(), Product: product, PlanVersion: plan.ID, State: "active", AnchorDay: 1, TimeZone: "UTC", Credits: 8,
 			PeriodStart: at("2026-05-01T00:00:00Z"), PeriodEnd: at("2026-06-01T00:00:00Z"), Overrides: []Override{{Plan: plan.ID, Calls: 9, ExpiresAt: at("2026-05-09T00:00:00Z")}}}},
 	}
 }

@@ -23,13 +23,17 @@ type Plan struct {
 	billed   uint8 // bit n: status class n
 }
 
-// Quota is how many calls a period includes.
+// Quota is how many calls a period includes, or how many were paid for in advance.
 type Quota struct {
-	Calls         int64 // 0: no quota
+	Calls         int64 // 0: no quota, unless it is prepaid
 	Hard          bool  // blocks; else further calls cost
 	CalendarMonth bool  // else per billing period
+	Prepaid       bool  // else renewed with each period
 	Position      int32 // of the limit in the plan
 }
+
+// Counts reports whether there is a quota.
+func (q Quota) Counts() bool { return q.Calls > 0 || q.Prepaid }
 
 // Position is the place in the plan of the nth of Limits, which overrides name.
 func (p *Plan) Position(n int) int32 { return p.position[n] }
@@ -46,7 +50,7 @@ func newPlan(t Terms) (*Plan, error) {
 	}
 	for _, l := range t.Limits {
 		if l.Kind == "quota" {
-			p.quota = Quota{Calls: l.Calls, Hard: l.Hard, CalendarMonth: l.CalendarMonth, Position: l.Position}
+			p.quota = Quota{Calls: l.Calls, Hard: l.Hard, CalendarMonth: l.CalendarMonth, Prepaid: l.Prepaid, Position: l.Position}
 			continue
 		}
 		window := time.Duration(l.Window) * time.Second
@@ -107,8 +111,12 @@ func (h *Hold) Set(now time.Time) *quota.Set {
 	return h.Plan.set
 }
 
-// Quota is the quota in force at now.
+// Quota is the quota in force at now. A prepaid one is as large as the credits.
 func (h *Hold) Quota(now time.Time) Quota {
+	if q := h.Plan.quota; q.Prepaid {
+		q.Calls = h.Credits
+		return q
+	}
 	for i := range h.sets {
 		if now.Before(h.sets[i].until) {
 			return h.sets[i].quota
@@ -129,8 +137,11 @@ func (h *Hold) Period(now time.Time) (p period.Period, ok bool) {
 }
 
 // QuotaPeriod is the window of the quota that contains now: the billing period,
-// or the calendar month in the organization's zone.
+// the calendar month in the organization's zone, or all time for a prepaid one.
 func (h *Hold) QuotaPeriod(now time.Time) period.Period {
+	if h.Plan.quota.Prepaid {
+		return period.Always()
+	}
 	if !h.Plan.quota.CalendarMonth {
 		p, _ := h.Period(now)
 		return p

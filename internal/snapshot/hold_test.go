@@ -9,6 +9,7 @@ import (
 
 	"tollgate/internal/keys/token"
 	"tollgate/internal/quota"
+	"tollgate/internal/subscriptions/period"
 )
 
 func at(text string) time.Time {
@@ -64,6 +65,21 @@ func TestOverridesAreInForceUntilEachEnds(t *testing.T) {
 		got := struct{ rate, burst, quota, concurrent int64 }{l[0].Calls, l[0].Burst, q.Calls, l[1].Calls}
 		if got != want {
 			t.Errorf("%s: %+v, want %+v", now, got, want)
+		}
+	}
+}
+
+func TestABalanceIsTheCreditsWhateverThePeriodAndIsNotOverridden(t *testing.T) {
+	t.Parallel()
+	plan := terms()
+	plan.Limits[1] = Limit{Plan: plan.ID, Position: 1, Kind: "quota", Calls: 1000, Hard: true, Prepaid: true}
+	for credits, want := range map[int64]int64{0: 0, 70: 70} {
+		h := newHold(Subscription{PeriodStart: at("2026-03-15T00:00:00Z"), PeriodEnd: at("2026-04-15T00:00:00Z"), AnchorDay: 15, Credits: credits,
+			Overrides: []Override{{Plan: plan.ID, Position: 1, Calls: 5000, ExpiresAt: at("2026-05-03T00:00:00Z")}}}, planOf(t, plan), time.UTC)
+		for _, now := range []string{"2026-03-15T00:00:00Z", "2026-06-01T00:00:00Z", "2030-01-01T00:00:00Z"} {
+			if q := h.Quota(at(now)); q.Calls != want || !q.Prepaid || !q.Counts() || h.QuotaPeriod(at(now)) != period.Always() {
+				t.Errorf("%s: %+v, %+v", now, q, h.QuotaPeriod(at(now)))
+			}
 		}
 	}
 }

@@ -214,7 +214,7 @@ func (d *Data) readPlans(ctx context.Context, tx pgx.Tx, f filter) error {
 		at[d.Plans[i].ID] = &d.Plans[i]
 	}
 	rows, err = tx.Query(ctx, `
-		SELECT plan_version_id, position, kind, calls, window_seconds, hard, algorithm, scope, operation, burst, calendar_month, adapt
+		SELECT plan_version_id, position, kind, calls, window_seconds, hard, algorithm, scope, operation, burst, calendar_month, prepaid, adapt
 		FROM plan_limits WHERE true`+f.on("plan_version_id")+` ORDER BY plan_version_id, position`, f.args()...)
 	if err != nil {
 		return err
@@ -252,8 +252,19 @@ func (d *Data) readSubscriptions(ctx context.Context, tx pgx.Tx, f filter) error
 	for _, o := range overrides {
 		bySubscription[o.Subscription] = append(bySubscription[o.Subscription], o)
 	}
-	for i := range d.Subscriptions {
-		d.Subscriptions[i].Overrides = bySubscription[d.Subscriptions[i].ID]
+	if err != nil {
+		return err
 	}
-	return err
+	credits := map[uuid.UUID]int64{}
+	var id uuid.UUID
+	var calls int64
+	if err := each(ctx, tx, f, `SELECT c.subscription_id, sum(c.calls)::bigint FROM prepaid_credits c JOIN subscriptions s ON s.id = c.subscription_id
+		WHERE s.state IN ('active', 'unpaid')`+f.on("c.subscription_id")+` GROUP BY c.subscription_id`, []any{&id, &calls}, func() { credits[id] = calls }); err != nil {
+		return err
+	}
+	for i := range d.Subscriptions {
+		s := &d.Subscriptions[i]
+		s.Overrides, s.Credits = bySubscription[s.ID], credits[s.ID]
+	}
+	return nil
 }

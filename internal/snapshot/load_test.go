@@ -59,6 +59,12 @@ func TestTheViewSaysWhatTheTablesSay(t *testing.T) {
 	if q := h.Quota(began); q.Calls != 1000 || !q.Hard || q.Position != 1 || q.CalendarMonth || !h.Plan.Bills(404) || h.Plan.Bills(500) {
 		t.Errorf("quota: %+v", q)
 	}
+	for _, calls := range []int64{500, 20} {
+		w.exec(t, `INSERT INTO prepaid_credits (id, org_id, subscription_id, calls, reason, granted_at) VALUES (gen_random_uuid(), $1, $2, $3, 'paid', '2026-05-01')`, w.orgs[2], w.subs[2], calls)
+	}
+	if q := w.whole(t).Hold(w.apps[2], w.versions[2]).Quota(began); q.Calls != 520 || !q.Prepaid || !q.Hard {
+		t.Errorf("balance: %+v", q)
+	}
 	if v.Hold(w.apps[0], w.versions[1]) != nil || v.Anonymous(w.versions[0]) != nil || v.Anonymous(w.versions[1]).Plan.ID != w.terms[1] {
 		t.Error("a plan is open to others than it says")
 	}

@@ -62,6 +62,9 @@ const (
 	Unavailable         // nothing in hand, and the store did not answer in time
 )
 
+// idleAfter is how long an account is remembered that nobody spends from.
+const idleAfter = 31 * 24 * time.Hour
+
 // answerHolds is for how long an answer of the store is believed without asking
 // again, so that calls over an exhausted quota, or without a database, do not
 // each cost a round trip.

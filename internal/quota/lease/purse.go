@@ -14,6 +14,7 @@ type purse struct {
 	owed     int64   // of ended slices, on the way back to the store
 	size     int64   // of the last slice
 	left     int64   // not granted to anybody, as last heard
+	total    int64   // of the quota, when that was heard
 	heard    bool    // the store has answered at least once
 	fetching chan struct{}
 	refusal  Outcome   // what the last answer means for a call with nothing in hand
@@ -39,12 +40,12 @@ func (s *slice) good(now time.Time) bool {
 }
 
 // answer takes in what the store said.
-func (p *purse) answer(g Grant, err error, asked, now time.Time) {
+func (p *purse) answer(g Grant, total int64, err error, asked, now time.Time) {
 	if err != nil {
 		p.refusal, p.until = Unavailable, now.Add(answerHolds)
 		return
 	}
-	p.heard, p.left, p.size = true, g.Left, max(g.Calls, 1)
+	p.heard, p.left, p.total, p.size = true, g.Left, total, max(g.Calls, 1)
 	p.until = time.Time{}
 	if g.Calls == 0 {
 		p.refusal, p.until = Exhausted, now.Add(answerHolds)
@@ -52,6 +53,24 @@ func (p *purse) answer(g Grant, err error, asked, now time.Time) {
 	}
 	p.slices = append(p.slices, slice{lease: g.Lease, purse: keyOf(p.account), granted: g.Calls, calls: g.Calls, until: asked.Add(Lifetime - margin)})
 	p.inHand += g.Calls
+}
+
+// resize takes in that the quota has another total by now. What was added is
+// asked for at once, also where nothing was left a moment ago.
+func (p *purse) resize(total int64) {
+	if !p.heard || p.total == total {
+		return
+	}
+	if total > p.total && p.refusal == Exhausted {
+		p.until = time.Time{}
+	}
+	p.left, p.total = max(p.left+total-p.total, 0), total
+}
+
+// idle reports whether nothing is in hand or on its way, and nothing was asked
+// for in as long as a quota's period may last.
+func (p *purse) idle(now time.Time) bool {
+	return len(p.slices) == 0 && p.owed == 0 && p.fetching == nil && now.Sub(p.since) > idleAfter
 }
 
 // put returns a call to a slice in hand.

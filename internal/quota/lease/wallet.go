@@ -66,6 +66,7 @@ func (w *Wallet) try(a Account, q Quota) (lease int64, st quota.Status, out Outc
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	p, now := w.purseOf(a), w.now()
+	p.resize(q.Calls)
 	w.retire(p, now)
 	if lease, ok := p.take(); ok {
 		if p.left > 0 && !now.Before(p.until) && p.lasting(now.Add(renewal)) < p.size/2 {
@@ -96,6 +97,7 @@ func (w *Wallet) Peek(a Account, total int64) quota.Status {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if p := w.purse[keyOf(a)]; p != nil && p.heard {
+		p.resize(total)
 		return p.status(total)
 	}
 	return quota.Status{Limit: total, Remaining: total, Reset: a.End}
@@ -127,7 +129,8 @@ func (w *Wallet) Return(a Account, lease int64) {
 }
 
 // Sweep forgets accounts whose period ended at least an hour before the business
-// time now, and notes which leases have ended. GiveBack tells the store.
+// time now, or that nobody spends from any more, and notes which leases have
+// ended. GiveBack tells the store.
 func (w *Wallet) Sweep(now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -139,6 +142,9 @@ func (w *Wallet) Sweep(now time.Time) {
 				p.slices[i].until = time.Time{}
 			}
 			w.retire(p, steady)
+			delete(w.purse, key)
+		}
+		if p.idle(steady) {
 			delete(w.purse, key)
 		}
 	}
@@ -244,7 +250,7 @@ func (w *Wallet) fetch(p *purse, total int64) <-chan struct{} {
 		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		p.answer(g, err, asked, w.now())
+		p.answer(g, total, err, asked, w.now())
 		p.fetching = nil
 		close(done)
 	}()

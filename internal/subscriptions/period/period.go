@@ -8,6 +8,13 @@ import "time"
 // Period is a billing period, half-open [Start, End), in UTC.
 type Period struct{ Start, End time.Time }
 
+// Always is the one period of what is never renewed. Its bounds are fixed, so
+// that what was counted in it is found again; it ends in the last year that JSON
+// can write.
+func Always() Period {
+	return Period{Start: time.Unix(0, 0).UTC(), End: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)}
+}
+
 // From is the monthly period that begins at start: it ends on the anchor day of
 // the next month, or on that month's last day when it is shorter, at the same
 // local time. anchorDay is 1 to 31.
