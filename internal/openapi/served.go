@@ -34,7 +34,7 @@ type ServedLimit struct {
 	Kind      string // rate, concurrency or quota
 	Limit     int64  // calls
 	Window    int64  // of a rate, seconds
-	Period    string // of a quota: billing_period or calendar_month
+	Period    string // of a quota: billing_period, calendar_month or Prepaid
 	Hard      bool   // a quota that blocks
 	Algorithm string // of a rate
 	Scope     string // whose calls count together

@@ -19,9 +19,9 @@ var limitHeaders = []servedHeader{
 	{name: "X-RateLimit-Remaining", meaning: "Calls left of it."},
 	{name: "X-RateLimit-Reset", meaning: "When it is whole again if nothing else arrives, in seconds since 1970-01-01 UTC."},
 	{name: "X-RateLimit-Cost", meaning: "What this call counted as, where that is more than one."},
-	{name: "X-Quota-Limit", meaning: "Calls of the plan's quota, when it has one."},
-	{name: "X-Quota-Remaining", meaning: "Calls left of that quota."},
-	{name: "X-Quota-Reset", meaning: "When the quota's next period begins, in seconds since 1970-01-01 UTC."},
+	{name: "X-Quota-Limit", meaning: "Calls of the plan's quota, when it has one; of a prepaid plan, all that were credited."},
+	{name: "X-Quota-Remaining", meaning: "Calls left of that quota or balance."},
+	{name: "X-Quota-Reset", meaning: "When the quota's next period begins, in seconds since 1970-01-01 UTC; a prepaid balance has none."},
 	{name: "RateLimit-Policy", meaning: `The same limits as a list: "minute";q=100;w=60 is 100 calls in 60 seconds.`, text: true},
 	{name: "RateLimit", meaning: `What is left as a list: "minute";r=42;t=17 is 42 calls, whole again in 17 seconds.`, text: true},
 }
@@ -111,7 +111,7 @@ func refusal(plans []ServedPlan) *node {
 		"title", property("string", "What kind of problem."),
 		"status", property("integer", "429."),
 		"detail", property("string", "Which limit refused, and when to try again."),
-		"code", property("string", "Which kind of limit refused.", "enum", list(text("rate-limit-exceeded"), text("concurrency-limit-exceeded"), text("quota-exceeded"), text("quota-unavailable"))),
+		"code", property("string", "Which kind of limit refused.", "enum", list(text("rate-limit-exceeded"), text("concurrency-limit-exceeded"), text("quota-exceeded"), text("balance-exhausted"), text("quota-unavailable"))),
 		"request_id", property("string", "Names the call when you ask for help."),
 		"retry_after", property("integer", "As the header Retry-After."),
 		"policy", property("string", "The limit that refused, such as 100 calls per minute."),
@@ -137,8 +137,15 @@ func servedPlans(plans []ServedPlan) *node {
 	return out
 }
 
+// Prepaid is the period of a balance, which is never renewed. Its limit is what
+// a subscription begins with.
+const Prepaid = "prepaid"
+
 func (l ServedLimit) node() *node {
 	pairs := []any{"kind", text(l.Kind), "limit", integer(l.Limit)}
+	if l.Period == Prepaid {
+		pairs[2] = "first_credit"
+	}
 	add := func(name, value string) {
 		if value != "" {
 			pairs = append(pairs, name, text(value))

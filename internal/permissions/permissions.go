@@ -16,7 +16,7 @@ const (
 	Buy                Permission = "own:buy"          // subscribe, cancel, store a card
 	ManageOrganization Permission = "own:organization" // its name and billing address
 	ManageCatalog      Permission = "catalog:manage"   // publish APIs, make products and plans, answer requests
-	OverrideLimits     Permission = "limits:override"  // give a customer another limit for a while
+	OverrideLimits     Permission = "limits:override"  // give a customer another limit for a while, or credit to a prepaid balance
 	ReadInvoices       Permission = "invoices:read"    // of all organizations
 	Review             Permission = "invoices:review"  // approve and hold
 	Operate            Permission = "system:operate"   // state of the system

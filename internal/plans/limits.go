@@ -16,13 +16,14 @@ import (
 // Limit is one limit of a plan: a rate, a bound of calls under way, or a quota.
 type Limit struct {
 	Position   int           // in the plan version; what overrides name
-	Quota      bool          // per billing period or calendar month
+	Quota      bool          // per billing period or calendar month, or prepaid
 	Concurrent bool          // calls under way; neither: a rate, per Window
-	Calls      int64         // 1 to quota.MaxCalls; a quota may have more
+	Calls      int64         // 1 to quota.MaxCalls; a quota may have more; of a prepaid one, what a subscription begins with, also 0
 	Window     time.Duration // of a rate: whole seconds
 	Hard       bool          // of a quota: blocks; else further calls go on and are charged
 
 	CalendarMonth bool            // of a quota: the month in the organization's zone, not the billing period
+	Prepaid       bool            // of a quota: as large as the credits of the subscription, and never renewed
 	Algorithm     quota.Algorithm // of a rate
 	Scope         quota.Scope     // of rates and calls under way
 	Operation     string          // such as "GET /reports/{id}"; empty: every operation
@@ -40,6 +41,13 @@ func Rate(calls int64, window time.Duration) Limit {
 // Quota is a limit of so many calls in a billing period.
 func Quota(calls int64, hard bool) Limit {
 	return Limit{Quota: true, Calls: calls, Hard: hard, Algorithm: quota.FixedWindow, Scope: quota.PerApplication}
+}
+
+// Prepaid is a balance that begins with so many calls.
+func Prepaid(calls int64) Limit {
+	l := Quota(calls, true)
+	l.Prepaid = true
+	return l
 }
 
 // MaxLimits is how many limits a plan may have.
@@ -74,7 +82,7 @@ func (p NewPlan) limits() []Limit {
 	out := make([]Limit, len(p.Limits))
 	for i, l := range p.Limits {
 		l.Position, l.Algorithm, l.Scope = i, cmp.Or(l.Algorithm, quota.FixedWindow), cmp.Or(l.Scope, quota.PerApplication)
-		l.Hard = l.Hard || !l.Quota
+		l.Hard = l.Hard || !l.Quota || l.Prepaid
 		if p.Sale == Anonymous {
 			l.Scope = cmp.Or(p.Limits[i].Scope, quota.PerIP)
 		}
@@ -100,7 +108,8 @@ func (p NewPlan) checkLimits(v problem.Invalid) {
 		check := func(ok bool, field, format string, args ...any) { v.Check(ok, LimitField(i, field), format, args...) }
 		if l.Quota {
 			quotas++
-			check(l.Calls >= 1 && l.Calls <= MaxQuota, "calls", "Give a number of calls from 1 to 1,000,000,000,000.")
+			check((l.Calls >= 1 || l.Prepaid) && l.Calls >= 0 && l.Calls <= MaxQuota, "calls", "Give a number of calls from 1 to 1,000,000,000,000.")
+			check(!l.Prepaid || !l.CalendarMonth, "window", "A prepaid balance is not renewed.")
 			check(quotas == 1, "window", "A plan has one quota.")
 			check(l.Operation == "", "operation", "A quota counts all operations.")
 			check(l.Adapt.Schedule == nil && l.Adapt.Surge == quota.Surge{} && l.Adapt.Shrink == quota.Shrink{}, "adapt", "A quota does not move: put this on a rate.")
@@ -188,9 +197,9 @@ func checkOperations(ctx context.Context, tx *postgres.Tx, product uuid.UUID, li
 func insertLimits(ctx context.Context, tx *postgres.Tx, t Terms) error {
 	for i, l := range t.Limits {
 		_, err := tx.PGX.Exec(ctx, `
-			INSERT INTO plan_limits (plan_version_id, position, kind, calls, window_seconds, hard, algorithm, scope, operation, burst, calendar_month, adapt)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-			t.VersionID, i, l.Kind(), l.Calls, int64(l.Window/time.Second), l.Hard, l.Algorithm, l.Scope, l.Operation, l.Burst, l.CalendarMonth, l.Adapt)
+			INSERT INTO plan_limits (plan_version_id, position, kind, calls, window_seconds, hard, algorithm, scope, operation, burst, calendar_month, prepaid, adapt)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+			t.VersionID, i, l.Kind(), l.Calls, int64(l.Window/time.Second), l.Hard, l.Algorithm, l.Scope, l.Operation, l.Burst, l.CalendarMonth, l.Prepaid, l.Adapt)
 		if err != nil {
 			return err
 		}
@@ -211,7 +220,7 @@ func (l Limit) Kind() string {
 
 func readLimits(ctx context.Context, tx *postgres.Tx, out map[uuid.UUID]Terms, versions []uuid.UUID) error {
 	rows, err := tx.PGX.Query(ctx, `
-		SELECT plan_version_id, position, kind = 'quota', kind = 'concurrency', calls, window_seconds, hard, algorithm, scope, operation, burst, calendar_month, adapt
+		SELECT plan_version_id, position, kind = 'quota', kind = 'concurrency', calls, window_seconds, hard, algorithm, scope, operation, burst, calendar_month, prepaid, adapt
 		FROM plan_limits WHERE plan_version_id = ANY($1) ORDER BY plan_version_id, position`, versions)
 	if err != nil {
 		return err
@@ -221,7 +230,7 @@ func readLimits(ctx context.Context, tx *postgres.Tx, out map[uuid.UUID]Terms, v
 		var id uuid.UUID
 		var l Limit
 		var seconds int64
-		if err := rows.Scan(&id, &l.Position, &l.Quota, &l.Concurrent, &l.Calls, &seconds, &l.Hard, &l.Algorithm, &l.Scope, &l.Operation, &l.Burst, &l.CalendarMonth, &l.Adapt); err != nil {
+		if err := rows.Scan(&id, &l.Position, &l.Quota, &l.Concurrent, &l.Calls, &seconds, &l.Hard, &l.Algorithm, &l.Scope, &l.Operation, &l.Burst, &l.CalendarMonth, &l.Prepaid, &l.Adapt); err != nil {
 			return err
 		}
 		l.Window = time.Duration(seconds) * time.Second

@@ -39,7 +39,7 @@ func (t Terms) With(overrides []Override, at time.Time) Terms {
 		if o.PlanVersionID != t.VersionID || !at.Before(o.ExpiresAt) {
 			continue
 		}
-		if i := t.at(o.Position); i >= 0 {
+		if i := t.at(o.Position); i >= 0 && !t.Limits[i].Prepaid {
 			t.Limits[i].Calls, t.Limits[i].Burst, t.Limits[i].Overridden = o.Calls, o.Burst, &o
 		}
 	}
@@ -105,6 +105,9 @@ func (s *Service) Override(ctx context.Context, actor, org uuid.UUID, in NewOver
 		l, err := s.limit(ctx, version, in.Position)
 		if err != nil {
 			return err
+		}
+		if l.Prepaid {
+			return problem.Conflict("A prepaid balance is not overridden: add a credit to it.")
 		}
 		now := s.clock.Now()
 		if err := in.validate(now, l); err != nil {

@@ -147,11 +147,24 @@ func (s *Service) Activate(ctx context.Context, id uuid.UUID) error {
 				return err
 			}
 		}
-		return s.move(ctx, tx, sub, Active, Pending, Unpaid)
+		if err := s.move(ctx, tx, sub, Active, Pending, Unpaid); err != nil || sub.State != Pending {
+			return err
+		}
+		return s.firstCredit(ctx, tx, sub)
 	})
 	if postgres.IsDuplicate(err) {
 		return problem.Conflict("This application already has a subscription to this product.")
 	}
+	return err
+}
+
+// firstCredit grants what a prepaid plan begins with. Nothing is granted while
+// the subscription is not active.
+func (s *Service) firstCredit(ctx context.Context, tx *postgres.Tx, sub Subscription) error {
+	_, err := tx.PGX.Exec(ctx, `
+		INSERT INTO prepaid_credits (id, org_id, subscription_id, calls, reason, granted_at)
+		SELECT $2, s.org_id, s.id, l.calls, 'Included in the plan', $3 FROM subscriptions s JOIN plan_limits l ON l.plan_version_id = s.plan_version_id
+		WHERE s.id = $1 AND s.state = 'active' AND l.prepaid AND l.calls > 0`, sub.ID, postgres.NewID(), s.clock.Now())
 	return err
 }
 

@@ -66,10 +66,11 @@ func Line(d pricing.Detail, c pricing.Component, currency string) page.BillLine 
 	return out
 }
 
-// Refuses reports whether calls beyond a hard quota would be refused.
+// Refuses reports whether calls beyond a hard quota would be refused. What a
+// balance serves in a month is not known, so a prepaid plan counts as if it did.
 func Refuses(t plans.Terms, calls int64) bool {
 	q, ok := QuotaOf(t)
-	return ok && q.Hard && calls > q.Calls
+	return ok && (q.Prepaid || (q.Hard && calls > q.Calls))
 }
 
 // cost is Total, and the largest number where the plan cannot serve that much.

@@ -53,6 +53,10 @@ func Sentence(parts []string) string {
 func Limit(l plans.Limit) string {
 	calls := format.Counted(l.Calls, "call", "calls")
 	switch {
+	case l.Prepaid && l.Calls == 0:
+		return "prepaid calls"
+	case l.Prepaid:
+		return "prepaid calls, " + format.Count(l.Calls) + " to begin with"
 	case l.Quota:
 		return calls + " a " + Month(l)
 	case l.Concurrent:
@@ -181,9 +185,19 @@ func QuotaOf(t plans.Terms) (plans.Limit, bool) {
 	return plans.Limit{}, false
 }
 
-// Quota says how many calls a period holds: 100,000 a month.
+// Prepaid reports whether a plan serves calls only as far as a balance reaches.
+func Prepaid(t plans.Terms) bool {
+	q, ok := QuotaOf(t)
+	return ok && q.Prepaid
+}
+
+// Quota says how many calls a period holds: 100,000 a month; or that they are
+// prepaid.
 func Quota(t plans.Terms) string {
 	if q, ok := QuotaOf(t); ok {
+		if text := Limit(q); q.Prepaid {
+			return strings.ToUpper(text[:1]) + text[1:]
+		}
 		return format.Count(q.Calls) + " a " + Month(q)
 	}
 	return "No quota"
@@ -200,7 +214,9 @@ func Points(t plans.Terms) []string {
 	if billed := Billed(t); billed != "" {
 		out = append(out, billed)
 	}
-	if q, ok := QuotaOf(t); ok {
+	if q, ok := QuotaOf(t); ok && q.Prepaid {
+		out = append(out, Quota(t)+"; beyond the balance: "+strings.ToLower(Overage(t)))
+	} else if ok {
 		out = append(out, "Up to "+Limit(q)+"; beyond: "+strings.ToLower(Overage(t)))
 	}
 	return append(out, Rates(t)...)

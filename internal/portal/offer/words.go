@@ -15,7 +15,7 @@ import (
 	"tollgate/web/page"
 )
 
-// Price says what a plan costs: Free; $49 a month, then $0.005 per call.
+// Price says what a plan costs: Free; Prepaid; $49 a month, then $0.005 per call.
 func Price(t plans.Terms) string {
 	fee := ""
 	if t.RecurringFee > 0 {
@@ -23,6 +23,8 @@ func Price(t plans.Terms) string {
 	}
 	usage := Usage(t)
 	switch {
+	case t.Free() && Prepaid(t):
+		return "Prepaid"
 	case t.Free():
 		return "Free"
 	case fee == "":
@@ -62,8 +64,13 @@ func unit(c pricing.Component) string {
 // It is empty when none is on sale.
 func From(all []plans.Offer) string {
 	var best *plans.Terms
+	prepaid := false
 	for i, o := range all {
 		if o.Sale != plans.SelfServe {
+			continue
+		}
+		if o.Terms.Free() && Prepaid(o.Terms) {
+			prepaid = true
 			continue
 		}
 		if o.Terms.Free() {
@@ -74,6 +81,8 @@ func From(all []plans.Offer) string {
 		}
 	}
 	switch {
+	case best == nil && prepaid:
+		return "Prepaid"
 	case best == nil && len(all) > 0:
 		return "On request"
 	case best == nil:

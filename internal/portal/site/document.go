@@ -123,7 +123,10 @@ func servedPlan(o plans.Offering, plan plans.Offer) openapi.ServedPlan {
 		switch {
 		case l.Quota:
 			s.Hard, s.Period = l.Hard, "billing_period"
-			if l.CalendarMonth {
+			switch {
+			case l.Prepaid:
+				s.Period = openapi.Prepaid
+			case l.CalendarMonth:
 				s.Period = "calendar_month"
 			}
 		case l.Concurrent:

@@ -130,7 +130,11 @@ func planBill(o plans.Offer, calls int64, cheapest bool) page.PlanBill {
 	bill := page.PlanBill{Plan: o.Name, Cheapest: cheapest}
 	if offer.Refuses(o.Terms, calls) {
 		q, _ := offer.QuotaOf(o.Terms)
-		bill.Total, bill.Refused = "–", "Ends at "+format.Counted(q.Calls, "call", "calls")+" a month: further calls are refused."
+		if bill.Total = "–"; q.Prepaid {
+			bill.Refused = offer.Quota(o.Terms) + ": served as far as the balance reaches."
+			return bill
+		}
+		bill.Refused = "Ends at "+format.Counted(q.Calls, "call", "calls")+" a month: further calls are refused."
 		return bill
 	}
 	lines, total, err := offer.Bill(o.Terms, calls)

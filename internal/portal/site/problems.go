@@ -61,6 +61,7 @@ var limits = map[string]struct {
 }{
 	"rate-limit-exceeded": {"10 calls per second", 1},
 	"quota-exceeded":      {"100000 calls per billing period", 86_400},
+	"balance-exhausted":   {"100000 prepaid calls", 60},
 	"quota-unavailable":   {"100000 calls per billing period", 2},
 }
 
