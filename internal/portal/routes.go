@@ -132,6 +132,7 @@ func (s Screens) studioRoutes() []Route {
 		get("/studio/customers", p.ManageCatalog, s.Studio.Customers),
 		get("/studio/customers/:id", p.ManageCatalog, s.Studio.Customer),
 		post("/studio/customers/:id/overrides", p.OverrideLimits, s.Studio.Override),
+		post("/studio/customers/:id/credits", p.OverrideLimits, s.Studio.AddCredit),
 		post("/studio/customers/:id/overrides/:override/revoke", p.OverrideLimits, s.Studio.RevokeOverride),
 		get("/studio/requests", p.ManageCatalog, s.Studio.Requests),
 		get("/studio/requests/:id", p.ManageCatalog, s.Studio.Request),

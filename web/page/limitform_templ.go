@@ -20,7 +20,7 @@ import (
 // The fields of one limit in the form of a plan, each repeated per limit.
 const (
 	LimitCalls     = "limit_calls"
-	LimitPer       = "limit_per" // second, minute, hour, day, at_once, period, month
+	LimitPer       = "limit_per" // second, minute, hour, day, at_once, period, month, prepaid
 	LimitEnd       = "limit_end" // of a quota: hard, soft
 	LimitScope     = "limit_scope"
 	LimitAlgorithm = "limit_algorithm"
@@ -84,7 +84,9 @@ func (l LimitInput) Mistaken() bool {
 }
 
 // Used reports whether something is typed beside what the lists begin with.
-func (l LimitInput) Used() bool { return l.Typed(LimitCalls) || l.counts() || l.adapts() }
+func (l LimitInput) Used() bool {
+	return l.Typed(LimitCalls) || l.Inputs[LimitPer].Value == "prepaid" || l.counts() || l.adapts()
+}
 
 // counts reports whether the folded fields of counting need to be seen.
 func (l LimitInput) counts() bool {
@@ -222,7 +224,7 @@ func limitRow(l LimitInput, row int, operations []component.Option) templ.Compon
 		var templ_7745c5c3_Var3 string
 		templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinStringErrs(strconv.Itoa(row + 1))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `page/limitform.templ`, Line: 147, Col: 39}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `page/limitform.templ`, Line: 149, Col: 39}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
 		if templ_7745c5c3_Err != nil {
@@ -238,7 +240,7 @@ func limitRow(l LimitInput, row int, operations []component.Option) templ.Compon
 		}
 		templ_7745c5c3_Err = component.Select(l.field(LimitPer, "Per", row), component.Options(orElse(l.Inputs[LimitPer].Value, "second"),
 			component.Option{Value: "second", Label: "Second"}, component.Option{Value: "minute", Label: "Minute"}, component.Option{Value: "hour", Label: "Hour"}, component.Option{Value: "day", Label: "Day"},
-			component.Option{Value: "at_once", Label: "Moment: calls at the same time"}, component.Option{Value: "period", Label: "Billing period (quota)"}, component.Option{Value: "month", Label: "Calendar month (quota)"})).Render(ctx, templ_7745c5c3_Buffer)
+			component.Option{Value: "at_once", Label: "Moment: calls at the same time"}, component.Option{Value: "period", Label: "Billing period (quota)"}, component.Option{Value: "month", Label: "Calendar month (quota)"}, component.Option{Value: "prepaid", Label: "Prepaid balance (quota)"})).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -251,7 +253,7 @@ func limitRow(l LimitInput, row int, operations []component.Option) templ.Compon
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "</div></div>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "</div></div><p class=\"hint when-prepaid\">A new subscription begins with this many calls, 0 for none. Calls are refused beyond the balance; you add credits on the customer’s page.</p>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -94,7 +94,7 @@ func (s *Services) screens() portal.Screens {
 		Console: &console.Console{DB: s.DB, Clock: s.Clock, Accounts: s.Accounts, Applications: s.Applications, Keys: s.Keys, Subscriptions: s.Subscriptions,
 			Plans: s.Plans, Billing: s.Billing, Invoices: s.Invoices, GatewayURL: s.cfg.GatewayURL, CallsKept: s.cfg.RawCallsKept},
 		Account:  &account.Pages{Accounts: s.Accounts, Billing: s.Billing},
-		Studio:   &studio.Pages{Catalog: s.Catalog, Plans: s.Plans, Accounts: s.Accounts, Subscriptions: s.Subscriptions, Clock: s.Clock},
+		Studio:   &studio.Pages{DB: s.DB, Catalog: s.Catalog, Plans: s.Plans, Accounts: s.Accounts, Subscriptions: s.Subscriptions, Clock: s.Clock},
 		Finance:  &finance.Finance{Billing: s.Billing, Invoices: s.Invoices, Clock: s.Clock, CallsKept: s.cfg.RawCallsKept},
 		Ops:      &ops.Ops{DB: s.DB, Clock: s.Clock, Parts: s.parts(), WriteOffs: writeoff.New(s.DB, s.Clock)},
 		Webhooks: &ops.Webhooks{Billing: s.Billing},

@@ -117,9 +117,14 @@ func (c *Console) recent(r *request.Request, now time.Time) (out recent, err err
 
 func dashboardStats(next []billing.Forecast, quotas []quotaUse, last recent) []component.StatProps {
 	stats := []component.StatProps{{Label: "Next invoice, so far", Value: sums(next), URL: "/console/billing"}}
-	for _, q := range quotaRows(quotas) {
-		stats = append(stats, component.StatProps{Label: "Quota, " + q.Label, Value: format.Count(int64(q.Percent)) + " %", Note: q.Text, URL: "/console/usage",
-			Meter: &component.MeterProps{Label: "Quota used", Percent: q.Percent, Tone: q.Tone}})
+	for i, q := range quotaRows(quotas) {
+		stat := component.StatProps{Label: "Quota, " + q.Label, Value: format.Count(int64(q.Percent)) + " %", Note: q.Text, URL: "/console/usage",
+			Meter: &component.MeterProps{Label: "Quota used", Percent: q.Percent, Tone: q.Tone}}
+		if of := quotas[i]; of.limit.Prepaid {
+			stat.Label, stat.Meter.Label = "Balance, "+q.Label, "Balance used"
+			stat.Value, stat.Note = format.Count(max(of.limit.Calls-of.calls, 0)), "left of "+format.Counted(of.limit.Calls, "prepaid call", "prepaid calls")
+		}
+		stats = append(stats, stat)
 	}
 	return append(stats,
 		component.StatProps{Label: "Errors, 24 hours", Value: percent(last.errors, last.total), Note: format.Count(last.errors) + " of " + format.Counted(last.total, "call", "calls"), URL: "/console/logs?status=5xx"},

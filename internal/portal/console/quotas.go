@@ -12,11 +12,13 @@ import (
 	"tollgate/internal/portal/offer"
 	"tollgate/internal/portal/request"
 	"tollgate/internal/postgres"
+	"tollgate/internal/subscriptions/period"
 	"tollgate/web/component"
 	"tollgate/web/page"
 )
 
-// quotaUse is a subscription's quota in force and what is used of it.
+// quotaUse is a subscription's quota in force, or its prepaid balance, and what
+// is used of it.
 type quotaUse struct {
 	name       string // of product and plan
 	limit      plans.Limit
@@ -25,12 +27,17 @@ type quotaUse struct {
 	billed     int64 // in the billing period
 	start, end time.Time
 	loc        *time.Location
+	credits    plans.Credits // of a balance
 }
 
 // quotas are the quotas of all running subscriptions, as overridden, with the
 // calls of their present periods.
 func (c *Console) quotas(r *request.Request, next []billing.Forecast) (out []quotaUse, err error) {
 	overrides, err := c.Plans.OverridesOf(r.Ctx(), r.Identity.Organization)
+	if err != nil {
+		return nil, err
+	}
+	credits, err := c.Plans.CreditsOf(r.Ctx(), r.Identity.Organization)
 	if err != nil {
 		return nil, err
 	}
@@ -47,6 +54,10 @@ func (c *Console) quotas(r *request.Request, next []billing.Forecast) (out []quo
 				year, month, _ := now.In(q.loc).Date()
 				q.start, q.end = time.Date(year, month, 1, 0, 0, 0, 0, q.loc), time.Date(year, month+1, 1, 0, 0, 0, 0, q.loc)
 			}
+			if l.Prepaid {
+				always := period.Always()
+				q.start, q.end, q.credits, q.limit.Calls = always.Start, always.End, credits[s.ID], credits[s.ID].Calls
+			}
 			if q.calls, err = metering.QuotaUsed(ctx, tx.PGX, s.ID, n.Terms.Billed(), q.start, q.end); err != nil {
 				return err
 			}
@@ -58,13 +69,16 @@ func (c *Console) quotas(r *request.Request, next []billing.Forecast) (out []quo
 }
 
 // percent is what is used, in whole per cent rounded down: 100 is used up.
-func (q quotaUse) percent() int { return int(min(q.calls*100/q.limit.Calls, 100)) }
+func (q quotaUse) percent() int { return offer.UsedUp(q.limit.Calls, q.calls) }
 
-// quotaRows say what is left in each quota's present period.
+// quotaRows say what is left in each quota's present period, and of balances.
 func quotaRows(quotas []quotaUse) (rows []page.QuotaRow) {
 	for _, q := range quotas {
 		row := page.QuotaRow{Label: q.name, Percent: q.percent(),
 			Text: format.Count(q.calls) + " of " + format.Count(q.limit.Calls) + " used; resets " + format.Date(q.end.In(q.loc))}
+		if q.limit.Prepaid {
+			row.Text = "Balance: " + offer.Left(q.limit.Calls, q.calls)
+		}
 		switch {
 		case row.Percent >= 100 && q.limit.Hard:
 			row.Tone = component.Bad
@@ -88,6 +102,9 @@ func notices(quotas []quotaUse) (out []component.FlashProps) {
 }
 
 func (q quotaUse) notice(percent int) component.FlashProps {
+	if q.limit.Prepaid {
+		return q.balanceNotice(percent)
+	}
 	n := component.FlashProps{Tone: component.Warn, Detail: format.Count(q.calls) + " of " + format.Counted(q.limit.Calls, "call", "calls") + " are used; the quota begins anew on " + format.Date(q.end.In(q.loc)) + ". "}
 	over := q.calls - q.limit.Calls
 	switch {

@@ -39,7 +39,7 @@ func (c *Console) Usage(r *request.Request) error {
 		return err
 	}
 	props := page.UsageProps{
-		Stats: usageStats(u), Quotas: quotaRows(quotas), Notices: notices(quotas), CSVURL: paging.With("/console/usage.csv", f.query("step", string(f.step))),
+		Stats: usageStats(u), Quotas: quotaRows(quotas), Notices: notices(quotas), Credits: creditRows(quotas, c.Clock.Now()), CSVURL: paging.With("/console/usage.csv", f.query("step", string(f.step))),
 		ByAPI: f.shares(u.byAPI, "api"), ByKey: f.shares(u.byKey, "key"), ByStatus: f.shares(classes(u.byState), "status"),
 	}
 	if len(u.series) > 0 {
@@ -145,6 +145,9 @@ func evenShare(quotas []quotaUse, step time.Duration) (int64, string) {
 		return 0, ""
 	}
 	q := quotas[0]
+	if q.limit.Prepaid {
+		return 0, ""
+	}
 	limit := q.limit.Calls / max(int64(q.end.Sub(q.start)/step), 1)
 	if limit == 0 {
 		return 0, ""

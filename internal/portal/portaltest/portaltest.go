@@ -91,7 +91,7 @@ func (p *Portal) screens(t testing.TB) portal.Screens {
 	healthy := telemetry.Part{Name: "database", Check: func(context.Context) (telemetry.State, string) { return telemetry.Healthy, "" }}
 	return portal.Screens{
 		Site:    &site.Pages{Catalog: p.Catalog, Plans: p.Plans, Subscriptions: subs, Clock: p.Clock, GatewayURL: GatewayURL, PublicURL: p.URL},
-		Studio:  &studio.Pages{Catalog: p.Catalog, Plans: p.Plans, Accounts: p.Accounts, Subscriptions: subs, Clock: p.Clock},
+		Studio:  &studio.Pages{DB: p.DB, Catalog: p.Catalog, Plans: p.Plans, Accounts: p.Accounts, Subscriptions: subs, Clock: p.Clock},
 		API:     &api.Handlers{DB: p.DB, Clock: p.Clock, Subscriptions: subs},
 		Auth:    &site.Auth{Accounts: p.Accounts, Home: portal.Home},
 		Account: &account.Pages{Accounts: p.Accounts, Billing: p.Billing},

@@ -134,7 +134,7 @@ func planBill(o plans.Offer, calls int64, cheapest bool) page.PlanBill {
 			bill.Refused = offer.Quota(o.Terms) + ": served as far as the balance reaches."
 			return bill
 		}
-		bill.Refused = "Ends at "+format.Counted(q.Calls, "call", "calls")+" a month: further calls are refused."
+		bill.Refused = "Ends at " + format.Counted(q.Calls, "call", "calls") + " a month: further calls are refused."
 		return bill
 	}
 	lines, total, err := offer.Bill(o.Terms, calls)

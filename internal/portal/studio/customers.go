@@ -91,6 +91,9 @@ func (p *Pages) customerProps(r *request.Request, org accounts.Organization) (pa
 		own := terms[s.PlanVersionID]
 		props.Subscriptions = append(props.Subscriptions, heldPlan(s, own, own.With(overrides[s.ID], p.Clock.Now()), org))
 	}
+	if err := p.balances(r, org, subs, terms, props.Subscriptions); err != nil {
+		return props, err
+	}
 	props.Ended, err = p.endedOverrides(r, org)
 	return props, err
 }
@@ -178,6 +181,9 @@ func (p *Pages) Override(r *request.Request) error {
 	for i := range props.Subscriptions {
 		for j := range props.Subscriptions[i].Limits {
 			if l := &props.Subscriptions[i].Limits[j]; props.Subscriptions[i].ID == r.Form("subscription") && l.Position == r.Form("position") {
+				if l.Balance != nil {
+					l.Balance.Open, l.Balance.Calls = true, page.Input{Error: invalid["calls"]}
+				}
 				l.Open, l.Calls, l.Burst, l.Why, l.Until = true, typed(r, invalid, "calls"), typed(r, invalid, "burst"), typed(r, invalid, "reason"), typed(r, invalid, "expires")
 			}
 		}

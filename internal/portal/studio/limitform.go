@@ -17,7 +17,7 @@ import (
 )
 
 // windows by the value of the field limit_per. The other values are at_once,
-// period and month.
+// period, month and prepaid.
 var windows = map[string]time.Duration{"second": time.Second, "minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}
 
 // slotDays are the days by the value of the field slot_days; none: every day.
@@ -83,7 +83,7 @@ func (f *planForm) limits(r *request.Request) {
 func readLimit(row page.LimitInput) plans.Limit {
 	per := row.Inputs[page.LimitPer].Value
 	l := plans.Limit{
-		Calls: count(row.Inputs, page.LimitCalls), Quota: per == "period" || per == "month", CalendarMonth: per == "month", Concurrent: per == "at_once", Window: windows[per],
+		Calls: count(row.Inputs, page.LimitCalls), Quota: per == "period" || per == "month" || per == "prepaid", CalendarMonth: per == "month", Prepaid: per == "prepaid", Concurrent: per == "at_once", Window: windows[per],
 		Hard: row.Inputs[page.LimitEnd].Value != "soft", Algorithm: quota.Algorithm(firstOf(row.Inputs[page.LimitAlgorithm].Value, string(quota.FixedWindow))),
 		Scope: quota.Scope(row.Inputs[page.LimitScope].Value), Burst: count(row.Inputs, page.LimitBurst), Operation: row.Inputs[page.LimitOperation].Value,
 	}

@@ -11,6 +11,7 @@ import (
 	"tollgate/internal/clock"
 	"tollgate/internal/plans"
 	"tollgate/internal/portal/request"
+	"tollgate/internal/postgres"
 	"tollgate/internal/problem"
 	"tollgate/internal/subscriptions"
 	"tollgate/web/component"
@@ -19,6 +20,7 @@ import (
 
 // Pages are the studio's pages.
 type Pages struct {
+	DB            *postgres.DB
 	Catalog       *catalog.Service
 	Plans         *plans.Service
 	Accounts      *accounts.Service
