@@ -42,6 +42,7 @@ func consoleFixtures() []fixture {
 		{name: "first-call-failed", path: "/console/keys", page: with(FirstCall, FirstCallProps{KeyName: "billing-worker", Samples: sampleTabs("samples"), StatusURL: "/status.json", RefreshURL: "/", Result: FirstCallResult{State: CallFailed, Method: "GET", Path: "/weather/v2/current", Status: "502 Bad Gateway", Latency: "3 ms", LogURL: "/console/logs", Reason: "The API failed or did not answer. The call is not billed."}})},
 		{name: "first-call-refused", path: "/console/keys", page: with(FirstCall, FirstCallProps{KeyName: "billing-worker", Samples: sampleTabs("samples"), StatusURL: "/status.json", RefreshURL: "/", Result: FirstCallResult{State: CallRefused, Method: "GET", Path: "/weather/v2/current", Status: "403 Forbidden", Latency: "1 ms", Reason: "No subscription of this application covers the call.", FixURL: "/problems/not_subscribed"}})},
 		{name: "usage", path: "/console/usage", page: with(Usage, usageFixture())},
+		{name: "usage-prepaid", path: "/console/usage", page: with(Usage, prepaidUsageFixture())},
 		{name: "usage-empty", path: "/console/usage", page: with(Usage, UsageProps{Notices: []component.FlashProps{{Message: "82 % of the quota of Weather Pro is used", Detail: "82,000 of 100,000 calls are used; the quota begins anew on 1 December 2026. After 18,000 more calls, calls go on, and the next 1,000 cost $0.40 (from $0.0004 per call).", Tone: component.Warn}, {Message: "The quota of Routes Free is used up", Detail: "10,000 of 10,000 calls are used; the quota begins anew on 1 December 2026. Now calls are refused until the next period begins; a larger plan ends that at once.", Tone: component.Bad}}, Filters: filtersFixture("/console/usage")})},
 		{name: "logs", path: "/console/logs", page: with(Logs, LogsProps{Filters: filtersFixture("/console/logs"), Calls: callFixtures(14), Total: "1,204 calls", Retention: "Single calls are kept for 30 days.", CSVURL: "/console/logs.csv", Pager: component.PagerProps{Summary: "1–50 of 1,204", NextURL: "/console/logs?page=2"}})},
 		{name: "logs-empty", path: "/console/logs", page: with(Logs, LogsProps{Filters: filtersFixture("/console/logs")})},
@@ -141,6 +142,16 @@ func usageFixture() UsageProps {
 		ByStatus: []ShareRow{{Label: "2xx", Value: "47,801 calls", Percent: 99, URL: "/console/logs?status=2xx"}, {Label: "5xx", Value: "201 calls", Percent: 1, Tone: component.Bad, URL: "/console/logs?status=5xx"}},
 		Quotas:   []QuotaRow{{Label: "Weather Pro", Text: "80,120 of 100,000 used; resets 23 December", Percent: 80, Tone: component.Warn}, {Label: "Routes Free", Text: "1,204 of 10,000 used; resets 1 December", Percent: 12}},
 	}
+}
+
+func prepaidUsageFixture() UsageProps {
+	p := usageFixture()
+	p.Chart.Limit, p.Chart.LimitLabel = 0, ""
+	p.Notices = []component.FlashProps{{Message: "89 % of the balance of Weather Prepaid is used", Detail: "9,796 of 11,000 prepaid calls are used. After 1,204 more calls, calls are refused. Ask us for a credit before that.", Tone: component.Warn},
+		{Message: "The balance of Routes Prepaid is empty", Detail: "No calls have been credited yet. Calls are refused until you get a credit: ask us for one. They work within seconds of it.", Tone: component.Bad}}
+	p.Quotas = []QuotaRow{{Label: "Weather Prepaid", Text: "Balance: 1,204 of 11,000 calls left", Percent: 89, Tone: component.Warn}, {Label: "Routes Prepaid", Text: "Balance: 0 of 0 calls left", Percent: 100, Tone: component.Bad}}
+	p.Credits = []CreditRow{{Plan: "Weather Prepaid", Calls: "10,000", When: ago("2 days ago")}, {Plan: "Weather Prepaid", Calls: "1,000", When: ago("3 months ago")}}
+	return p
 }
 
 func lineFixtures() []InvoiceLine {

@@ -35,6 +35,7 @@ func studioFixtures() []fixture {
 		{name: "customers", path: "/studio/customers", page: with(Customers, CustomersProps{Customers: []CustomerRow{{Name: "Fjord Analytics AS", URL: "/studio/customers/1", Zone: "Europe/Oslo", Since: ago("2 years ago")}}, More: "The first 100 of 412. Search for a name to see others."})},
 		{name: "customers-empty", path: "/studio/customers", page: with(Customers, CustomersProps{})},
 		{name: "customer", path: "/studio/customers/1", page: with(Customer, customerFixture())},
+		{name: "customer-prepaid", path: "/studio/customers/1", page: with(Customer, prepaidFixture())},
 		{name: "customer-empty", path: "/studio/customers/1", page: with(Customer, CustomerProps{Name: "Alpenrad"})},
 		{name: "requests", path: "/studio/requests", page: with(Requests, RequestsProps{Tabs: []component.TabProps{{Label: "Open", URL: "/studio/requests", Count: "1", Current: true}, {Label: "Decided", URL: "/studio/requests?state=decided"}}, Requests: []RequestRow{{URL: "/studio/requests/1", Organization: "Fjord Analytics AS", Plan: "Weather Enterprise", Calls: "40,000,000", Sent: ago("2 hours ago"), Status: badge("Open", component.Accent)}}})},
 		{name: "requests-empty", path: "/studio/requests", page: with(Requests, RequestsProps{})},
@@ -98,6 +99,7 @@ func limitFixtures() []LimitInput {
 			{SlotFrom: {Value: "03:00"}, SlotTo: {Value: "04:00"}, SlotPercent: {Value: "50"}}}},
 		{Inputs: Inputs{LimitCalls: {Value: "20"}, LimitPer: {Value: "at_once"}, LimitOperation: {Value: "GET /current"}}},
 		{Inputs: Inputs{LimitCalls: {Value: "100000"}, LimitPer: {Value: "month"}, LimitEnd: {Value: "soft"}}},
+		{Inputs: Inputs{LimitCalls: {Value: "0"}, LimitPer: {Value: "prepaid"}}},
 	}
 }
 
@@ -120,6 +122,18 @@ func customerFixture() CustomerProps {
 		}}, {ID: "s2", Name: "Stations Free", State: badge("Unpaid", component.Bad), Period: "1 Nov – 1 Dec 2026"}},
 		Ended: []EndedOverride{{Plan: "Weather Pro", Limit: "150 calls a second with each key", How: "Replaced by another one", Ended: ago("3 days ago"), By: "mia@provider.example", Reason: "Storm season, first guess, until the station network of the west coast is measured."},
 			{Plan: "Weather Free", Limit: "20,000 calls a month", How: "The subscription left this plan", By: "bo@provider.example", Reason: "Trial"}}}
+}
+
+func prepaidFixture() CustomerProps {
+	const action = "/studio/customers/1/credits"
+	return CustomerProps{Name: "Alpenrad", Facts: []component.Fact{{Name: "Time zone", Value: "Europe/Zurich"}}, Subscriptions: []HeldPlan{
+		{ID: "s1", Name: "Weather Prepaid", State: badge("Active", component.OK), Period: "1 Nov – 1 Dec 2026", Limits: []HeldLimit{
+			{Position: "0", InForce: "10 calls a second", Source: "Plan, version 1", Action: "/studio/customers/1/overrides", Ends: "at midnight, Europe/Zurich time"},
+			{Position: "1", Balance: &HeldBalance{Left: "1,204 of 11,000 calls left", Percent: 89, Tone: component.Warn, Action: action, Credit: "c1", Open: true,
+				Calls: Input{Value: "-5", Error: "Give a number of calls from 1 to 1,000,000,000,000."}, Why: Input{Error: "Say why, in a sentence for your colleagues."}, Credits: []CreditRow{
+					{Calls: "10,000", When: ago("2 days ago"), By: "mia@provider.example", Reason: "Paid by bank transfer, reference RF18 5390 0754 7034, for the whole of the winter season."},
+					{Calls: "1,000", When: ago("3 months ago"), By: "the plan", Reason: "Included in the plan"}}}}}},
+		{ID: "s2", Name: "Routes Prepaid", State: badge("Active", component.OK), Period: "1 Nov – 1 Dec 2026", Limits: []HeldLimit{{Position: "0", Balance: &HeldBalance{Left: "0 of 0 calls left", Percent: 100, Tone: component.Bad, Action: action, Credit: "c2"}}}}}}
 }
 
 func upstreamFixture() UpstreamProps {
