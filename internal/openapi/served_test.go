@@ -12,7 +12,8 @@ func TestEveryOperationOfARealDocumentTellsItsLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	raw, err := doc.Served(ServedInput{BaseURL: "https://gw.example/github", Plans: []ServedPlan{{Product: "GitHub", Name: "Pro", Limits: []ServedLimit{
-		{Text: "5 calls a second", Kind: "rate", Limit: 5, Window: 1, Algorithm: "token_bucket", Burst: 20}, {Text: "1,000 calls a month", Kind: "quota", Limit: 1000, Period: "billing_period", Hard: true}}}}})
+		{Text: "5 calls a second", Kind: "rate", Limit: 5, Window: 1, Algorithm: "token_bucket", Burst: 20}, {Text: "1,000 calls a month", Kind: "quota", Limit: 1000, Period: "billing_period", Hard: true},
+		{Text: "prepaid calls, 50 to begin with", Kind: "quota", Limit: 50, Period: Prepaid, Hard: true}}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,6 +35,9 @@ func TestEveryOperationOfARealDocumentTellsItsLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	if l := served.Plans[0].Limits; l[0]["burst"] != 20.0 || l[0]["window_seconds"] != 1.0 || l[1]["beyond"] != "refused" {
+		t.Errorf("%v", l)
+	}
+	if l := served.Plans[0].Limits[2]; l["period"] != "prepaid" || l["first_credit"] != 50.0 || l["limit"] != nil || l["beyond"] != "refused" {
 		t.Errorf("%v", l)
 	}
 	operations, answers := 0, 0

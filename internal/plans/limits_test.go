@@ -109,6 +109,19 @@ func TestAPlanKeepsLimitsOfEveryKind(t *testing.T) {
 	}
 }
 
+func TestABalanceIsAlwaysHardAndMayBeginEmpty(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	o := s.create(s.plan(plans.Limit{Quota: true, Prepaid: true}))
+	read, err := s.plans.TermsOf(s.ctx(), o.Terms.VersionID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := read[o.Terms.VersionID].Limits[0]; !l.Prepaid || !l.Hard || l.Calls != 0 {
+		t.Errorf("%+v", l)
+	}
+}
+
 func TestLimitsThatCannotBeKeptAreRefusedBesideTheirField(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
@@ -147,6 +160,10 @@ func TestLimitsThatCannotBeKeptAreRefusedBesideTheirField(t *testing.T) {
 		"shrinking for no reason":               {rate(func(l *plans.Limit) { l.Adapt.Shrink.Percent = 50 }), "limits.0.shrink"},
 		"two quotas":                            {s.plan(plans.Quota(10, true), plans.Quota(20, true)), "limits.1.window"},
 		"a quota of one operation":              {s.plan(plans.Limit{Quota: true, Calls: 5, Operation: "GET /small"}), "limits.0.operation"},
+		"a balance that begins below nothing":   {s.plan(plans.Prepaid(-1)), "limits.0.calls"},
+		"a balance that is renewed":             {s.plan(plans.Limit{Quota: true, Prepaid: true, CalendarMonth: true, Calls: 5}), "limits.0.window"},
+		"a balance beside a quota":              {s.plan(plans.Prepaid(10), plans.Quota(20, true)), "limits.1.window"},
+		"no key and a balance":                  {anonymous(perIP, plans.Prepaid(5)), "limits.1.window"},
 		"no key and no limit":                   {anonymous(), "limits"},
 		"no key and a rate of one operation":    {anonymous(plans.Limit{Calls: 60, Window: time.Minute, Scope: quota.PerIP, Operation: "GET /small"}), "limits"},
 		"no key and a limit of a subscription":  {anonymous(perIP, plans.Limit{Calls: 60, Window: time.Minute, Scope: quota.PerKey}), "limits.1.scope"},

@@ -27,6 +27,44 @@ func free(quota int64) plans.Terms {
 	return plans.Terms{Currency: "usd", Limits: []plans.Limit{{Quota: true, Calls: quota, Hard: true}}}
 }
 
+func prepaid(calls int64) plans.Terms {
+	return plans.Terms{Currency: "usd", Limits: []plans.Limit{plans.Prepaid(calls)}}
+}
+
+func TestAPrepaidPlanIsNeverSaidToBeFreeOrToServeAMonth(t *testing.T) {
+	t.Parallel()
+	fee := prepaid(0)
+	fee.RecurringFee = 4900
+	sale := plans.Plan{Sale: plans.SelfServe}
+	for got, want := range map[string]string{
+		Price(prepaid(10)):   "Prepaid",
+		Price(fee):           "$49 a month",
+		Quota(prepaid(1000)): "Prepaid calls, 1,000 to begin with",
+		Quota(prepaid(0)):    "Prepaid calls",
+		Overage(prepaid(1)):  "Calls are refused",
+		From([]plans.Offer{{Plan: sale, Terms: prepaid(1)}}):                                 "Prepaid",
+		From([]plans.Offer{{Plan: sale, Terms: prepaid(1)}, {Plan: sale, Terms: pro()}}):     "From $49 a month",
+		From([]plans.Offer{{Plan: sale, Terms: prepaid(1)}, {Plan: sale, Terms: free(100)}}): "Free to start",
+		Points(prepaid(5))[0]: "Prepaid calls, 5 to begin with; beyond the balance: calls are refused",
+		Left(1000, 1001):      "0 of 1,000 calls left",
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if best := Cheapest([]plans.Offer{{Terms: prepaid(1_000_000)}, {Terms: pro()}}, 5); best != 1 {
+		t.Errorf("plan %d is the cheapest for a month", best)
+	}
+	for used, want := range map[int64]int{0: 0, 79: 79, 99: 99, 100: 100, 500: 100} {
+		if got := UsedUp(100, used); got != want {
+			t.Errorf("%d of 100: %d %%, want %d", used, got, want)
+		}
+	}
+	if UsedUp(0, 0) != 100 {
+		t.Error("there is something left of nothing")
+	}
+}
+
 func TestTermsAreSaidInWords(t *testing.T) {
 	t.Parallel()
 	for got, want := range map[string]string{
