@@ -162,6 +162,25 @@ func TestACustomerIsToldWhenABalanceRunsOut(t *testing.T) {
 	}
 }
 
+func TestABalanceThatWasPaidForDoesNotGiveWayToAnotherPlan(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b, o := w.customer("ada@acme.example"), w.prepaid("Prepaid", 10)
+	b.post("/console/subscribe/"+o.ID.String()).expect(http.StatusSeeOther, "")
+	b.get("/console/subscriptions").expect(http.StatusOK, "", "as far as the balance reaches", "What is left of the balance then ends with it")
+	b.post("/console/subscribe/"+w.free.ID.String()).expect(http.StatusSeeOther, "") // what the plan began with is given up
+	b.post("/console/subscribe/"+o.ID.String()).expect(http.StatusSeeOther, "")
+	sub := w.id(`SELECT id FROM subscriptions WHERE state = 'active'`)
+	err := w.Plans.AddCredit(postgres.AsStaff(t.Context()), w.id(`SELECT id FROM users LIMIT 1`), w.orgOf(b.email), plans.NewCredit{ID: uuid.New(), Subscription: sub, Calls: 90, Reason: "Paid"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.post("/console/subscribe/"+w.free.ID.String()).expect(http.StatusConflict, "", "End that one first")
+	if still := w.id(`SELECT id FROM subscriptions WHERE state = 'active'`); still != sub {
+		t.Error("the balance is gone")
+	}
+}
+
 func TestAPrepaidPlanIsMadeInTheFormAndBeginsWithItsCredit(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

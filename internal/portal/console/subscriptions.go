@@ -90,6 +90,8 @@ func subscriptionRow(s subscriptions.Listed, t plans.Terms) page.SubscriptionRow
 		row.State = component.BadgeProps{Label: "Ends " + format.ShortDate(s.PeriodEnd.In(loc)), Tone: component.Warn}
 		row.Next, row.ResumeURL = "It works until "+end+" and is not renewed.", address+"/resume"
 		return row
+	case t.Free() && offer.Prepaid(t):
+		row.Next = "Calls are served as far as the balance reaches."
 	case t.Free():
 		row.Next = "Renews on " + end + ", free of charge."
 	case len(t.Components) == 0:
@@ -98,6 +100,9 @@ func subscriptionRow(s subscriptions.Listed, t plans.Terms) page.SubscriptionRow
 		row.Next = "Renews on " + end + " for " + format.Money(t.RecurringFee, t.Currency) + " and the calls of the period."
 	}
 	row.CancelURL, row.CancelNote = address+"/cancel", "It stays usable until "+end+" and is not renewed. You can take this back until then."
+	if offer.Prepaid(t) {
+		row.CancelNote += " What is left of the balance then ends with it."
+	}
 	return row
 }
 
