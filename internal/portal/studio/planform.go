@@ -262,7 +262,7 @@ func preview(t plans.Terms) (rows []page.PreviewRow, cliffs []string) {
 		switch {
 		case err != nil:
 			row.Total = "too large"
-		case !offer.Refuses(t, calls):
+		case offer.Prepaid(t) || !offer.Refuses(t, calls): // as far as the balance reaches
 			row.Total, row.Each = format.Money(total, t.Currency), offer.Each(t, total, calls)
 		}
 		rows = append(rows, row)
