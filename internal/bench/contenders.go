@@ -58,6 +58,9 @@ func (f *field) all(target string, keys []string) []entry {
 		{name: "nginx+Lua", addr: lua, start: func() (*os.Process, error) { return nginx(f.dir, "lua", luaConf(lua, target, keys)) }},
 		f.tollgate("Tollgate", bin("gateway"), f.database.URL),
 	}
+	alone := out[len(out)-1]
+	alone.name, alone.start, alone.during = "database away", nil, f.away
+	out = append(out, alone)
 	builds, _ := filepath.Glob(bin("gateway-*")) // fails only for a bad pattern
 	for _, build := range builds {
 		out = append(out, f.tollgate(strings.TrimPrefix(filepath.Base(build), "gateway-"), build, f.database.URL))

@@ -12,7 +12,15 @@ import (
 const clockTick = 10 * time.Millisecond // USER_HZ, which Linux fixes at 100 for user space
 
 // cpuOf is the user and system time of a process and its descendants so far.
-func cpuOf(pid int) time.Duration {
+func cpuOf(pid int) (total time.Duration) {
+	for _, used := range family(pid) {
+		total += used
+	}
+	return total
+}
+
+// family is a process and its descendants, with the time that each has used.
+func family(pid int) map[int]time.Duration {
 	children := map[int][]int{}
 	used := map[int]time.Duration{}
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
@@ -22,13 +30,13 @@ func cpuOf(pid int) time.Duration {
 			used[p] = cpu
 		}
 	}
-	var total time.Duration
+	out := map[int]time.Duration{}
 	for todo := []int{pid}; len(todo) > 0; {
 		p := todo[0]
 		todo = append(todo[1:], children[p]...)
-		total += used[p]
+		out[p] = used[p]
 	}
-	return total
+	return out
 }
 
 // readStat reads /proc/<pid>/stat (proc_pid_stat(5)).

@@ -182,10 +182,8 @@ func (f *field) measure(ctx context.Context, c contender) (m measured, err error
 	}
 	upstream = cpuOf(f.upstream.Pid)
 	self, all, began := children(), busy(), clock.New().Real()
-	beside, stop := context.WithCancel(ctx)
-	defer stop()
 	if c.during != nil {
-		go c.during(beside)
+		defer c.beside(ctx)()
 	}
 	if m.load, err = wrk(ctx, c.url, c.script, f.conns, f.duration); err != nil {
 		return m, err
@@ -199,6 +197,22 @@ func (f *field) measure(ctx context.Context, c contender) (m measured, err error
 	}
 	m.other = max(float64(busy()-all-known), 0) / (float64(took) * float64(processors()))
 	return m, nil
+}
+
+// beside begins what runs beside the load. What it returns ends that, and waits
+// until the contender has caught up.
+func (c contender) beside(ctx context.Context) (end func()) {
+	during, stop := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		c.during(during)
+		close(ended)
+	}()
+	return func() {
+		stop()
+		<-ended
+		c.rest(ctx)
+	}
 }
 
 // children is the processor time of ended children: of wrk.
