@@ -214,10 +214,13 @@ func TestAnEndThatComesWithTheLastRequestIsNoticed(t *testing.T) {
 func TestNoConnectionIsResetWhileAListenerCloses(t *testing.T) {
 	t.Parallel()
 	s := serving(t, &echo{})
-	var clients sync.WaitGroup
+	var clients, warm sync.WaitGroup
 	for range 4 {
+		warm.Add(1)
+		begun := sync.OnceFunc(warm.Done)
 		clients.Go(func() {
-			for {
+			defer begun() // also after a failure
+			for n := 1; ; n++ {
 				c, err := net.DialTimeout("tcp", s.addr, 200*time.Millisecond)
 				if err != nil {
 					return // refused, or not even that
@@ -230,10 +233,13 @@ func TestNoConnectionIsResetWhileAListenerCloses(t *testing.T) {
 					t.Error(err)
 				}
 				_ = c.Close()
+				if n == 10 {
+					begun()
+				}
 			}
 		})
 	}
-	time.Sleep(20 * time.Millisecond)
+	warm.Wait()
 	s.stop()
 	clients.Wait()
 }

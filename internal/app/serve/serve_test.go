@@ -117,15 +117,18 @@ func TestARequestThatOutlastsTheDrainIsNamed(t *testing.T) {
 func TestADrainBreaksNoRequestOfAClientThatKeepsConnectionsAlive(t *testing.T) {
 	t.Parallel()
 	addr, stop, done := start(t, 30*time.Second, http.NotFoundHandler())
-	var ended sync.WaitGroup
+	var ended, warm sync.WaitGroup
 	for range 8 {
+		warm.Add(1)
+		begun := sync.OnceFunc(warm.Done)
 		conn, err := net.Dial("tcp", addr)
 		if err != nil {
 			t.Fatal(err)
 		}
 		ended.Go(func() {
+			defer begun() // also after a failure
 			defer func() { _ = conn.Close() }()
-			for r := bufio.NewReader(conn); ; {
+			for n, r := 1, bufio.NewReader(conn); ; n++ {
 				_, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 				var resp *http.Response
 				if err == nil {
@@ -137,14 +140,16 @@ func TestADrainBreaksNoRequestOfAClientThatKeepsConnectionsAlive(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
+				if n == 10 {
+					begun()
+				}
 				if err != nil || resp.Close {
 					return
 				}
-				time.Sleep(time.Millisecond) // the connection rests
 			}
 		})
 	}
-	time.Sleep(20 * time.Millisecond)
+	warm.Wait()
 	stop()
 	ended.Wait()
 	if err := <-done; err != nil {
@@ -156,8 +161,7 @@ func TestADrainBreaksNoRequestOfAClientThatKeepsConnectionsAlive(t *testing.T) {
 // other means, and waits for their handlers.
 func TestAConnectionThatAHandlerTookOverEndsWithTheDrain(t *testing.T) {
 	t.Parallel()
-	entered, over := make(chan struct{}), make(chan struct{})
-	var ended atomic.Bool
+	entered, over, finish := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	addr, stop, done := startServer(t, 30*time.Second, serve.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			conn, _, err := http.NewResponseController(w).Hijack()
@@ -168,8 +172,7 @@ func TestAConnectionThatAHandlerTookOverEndsWithTheDrain(t *testing.T) {
 			close(entered)
 			<-over
 			_ = conn.Close()
-			time.Sleep(20 * time.Millisecond) // what it has to do at its end
-			ended.Store(true)
+			<-finish // what it has to do at its end
 		}),
 		Drain: func() { close(over) },
 	})
@@ -181,10 +184,14 @@ func TestAConnectionThatAHandlerTookOverEndsWithTheDrain(t *testing.T) {
 	_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	<-entered
 	stop()
+	<-over
+	select {
+	case <-done:
+		t.Error("a handler still runs after the end")
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(finish)
 	if err := <-done; err != nil {
 		t.Error(err)
-	}
-	if !ended.Load() {
-		t.Error("a handler still runs after the end")
 	}
 }
