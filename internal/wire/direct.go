@@ -10,9 +10,9 @@ import (
 // errNothing says that nothing has arrived yet.
 var errNothing = errors.New("nothing has arrived")
 
-// rawOf is the socket under nc; nil if there is none.
-func rawOf(nc net.Conn) syscall.RawConn {
-	if sc, ok := nc.(syscall.Conn); ok {
+// rawOf is the socket under a connection or listener; nil if there is none.
+func rawOf(over any) syscall.RawConn {
+	if sc, ok := over.(syscall.Conn); ok {
 		if raw, err := sc.SyscallConn(); err == nil {
 			return raw
 		}

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"net"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,17 +22,13 @@ var firstPackets = [...]unix.SockFilter{
 // would have its connection, and perhaps a request, reset. It reports false
 // where that cannot be done.
 func quiet(l net.Listener) bool {
-	sc, ok := l.(syscall.Conn)
-	if !ok {
-		return false
-	}
-	raw, err := sc.SyscallConn()
-	if err != nil {
+	raw := rawOf(l)
+	if raw == nil {
 		return false
 	}
 	filter := unix.SockFprog{Len: uint16(len(firstPackets)), Filter: &firstPackets[0]}
 	var failed error
-	err = raw.Control(func(fd uintptr) {
+	err := raw.Control(func(fd uintptr) {
 		failed = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &filter)
 	})
 	return err == nil && failed == nil

@@ -91,10 +91,8 @@ func (s *Server) Stop(l net.Listener) error {
 // would reset it, and its client could not tell whether its request was read.
 func (s *Server) closeEmpty(l net.Listener) error {
 	var waiting []int
-	if raw, ok := l.(syscall.Conn); ok {
-		if c, err := raw.SyscallConn(); err == nil {
-			_ = c.Control(func(fd uintptr) { waiting = acceptAll(int(fd)) })
-		}
+	if raw := rawOf(l); raw != nil {
+		_ = raw.Control(func(fd uintptr) { waiting = acceptAll(int(fd)) })
 	}
 	err := l.Close()
 	for _, fd := range waiting {

@@ -49,14 +49,5 @@ func (p *program) newLimiter() (proxy.Limiter, func(context.Context), error) {
 
 // sweep forgets callers whose windows have passed, a few at a time.
 func (p *program) sweep(ctx context.Context, counters *memory.Counters) {
-	tick := time.NewTicker(500 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			counters.Sweep(p.clock.Now(), 32)
-		}
-	}
+	everyHalfSecond(ctx, func(int) { counters.Sweep(p.clock.Now(), 32) })
 }
