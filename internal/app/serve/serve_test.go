@@ -186,8 +186,8 @@ func TestAConnectionThatAHandlerTookOverEndsWithTheDrain(t *testing.T) {
 	stop()
 	<-over
 	select {
-	case <-done:
-		t.Error("a handler still runs after the end")
+	case err := <-done:
+		t.Errorf("a handler still runs after the end: %v", err)
 	case <-time.After(50 * time.Millisecond):
 	}
 	close(finish)
