@@ -77,7 +77,7 @@ func (a *array) bool(v bool) {
 	}
 }
 
-func (a *array) text(v string) {
+func (a *array) text(v []byte) {
 	a.begin(len(v))
 	a.buf = append(a.buf, v...)
 }

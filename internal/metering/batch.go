@@ -100,11 +100,11 @@ func (s *Shipper) store(ctx context.Context, b *batch) error {
 // shipper takes its locks. late is of how many quotas calls came after their
 // lease was written off.
 func (b *batch) put(ctx context.Context, tx pgx.Tx, id int64) (late int64, err error) {
-	conn := tx.Conn()
-	if _, err := b.sender.run(ctx, conn, "add events", insertEvents, b.events.params(id)); err != nil {
+	conn, order := tx.Conn(), b.hourly.sorted()
+	if _, err := b.sender.run(ctx, conn, "add events", insertEvents, b.events.params(id, order)); err != nil {
 		return 0, err
 	}
-	if _, err := b.sender.run(ctx, conn, "roll up", upsertHourly, b.hourly.params()); err != nil {
+	if _, err := b.sender.run(ctx, conn, "roll up", upsertHourly, b.hourly.params(order)); err != nil {
 		return 0, err
 	}
 	if _, err := b.sender.run(ctx, conn, "note key use", upsertKeys, b.traces.keyParams(b.hourly.rows)); err != nil {

@@ -130,7 +130,7 @@ func insertBare(b *testing.B, db *pgxpool.Pool, c *caller) time.Duration {
 			b.Fatal(err)
 		}
 		err := pgx.BeginFunc(b.Context(), db, func(tx pgx.Tx) error {
-			_, err := calls.sender.run(b.Context(), tx.Conn(), "add events", insertEvents, calls.events.params(1))
+			_, err := calls.sender.run(b.Context(), tx.Conn(), "add events", insertEvents, calls.events.params(1, calls.hourly.sorted()))
 			return err
 		})
 		if err != nil {

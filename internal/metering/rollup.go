@@ -1,6 +1,7 @@
 package metering
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"time"
@@ -44,6 +45,7 @@ type sums struct {
 type rollUp struct {
 	at      map[sumKey]int
 	rows    []sums
+	order   []int32 // of rows, as sorted left it
 	columns [19]array
 }
 
@@ -86,24 +88,34 @@ func (u *rollUp) add(r *spool.Record) int {
 	return i
 }
 
-// params are the rows in the order in which they are locked, so that two
+// sorted names the rows in the order in which they are locked, so that two
 // gateways cannot wait for each other.
-func (u *rollUp) params() [][]byte {
-	slices.SortFunc(u.rows, func(a, b sums) int {
-		return cmp.Or(slices.Compare(a.subscription[:], b.subscription[:]), cmp.Compare(a.hour, b.hour), slices.Compare(a.key[:], b.key[:]),
-			slices.Compare(a.operation[:], b.operation[:]), compareBool(a.test, b.test), cmp.Compare(a.status, b.status))
+func (u *rollUp) sorted() []int32 {
+	u.order = u.order[:0]
+	for i := range u.rows {
+		u.order = append(u.order, int32(i))
+	}
+	slices.SortFunc(u.order, func(i, j int32) int {
+		a, b := &u.rows[i], &u.rows[j]
+		return cmp.Or(bytes.Compare(a.subscription[:], b.subscription[:]), cmp.Compare(a.hour, b.hour), bytes.Compare(a.key[:], b.key[:]),
+			bytes.Compare(a.operation[:], b.operation[:]), compareBool(a.test, b.test), cmp.Compare(a.status, b.status))
 	})
+	return u.order
+}
+
+// params are the rows in that order.
+func (u *rollUp) params(order []int32) [][]byte {
 	c := &u.columns
 	for i := range c {
 		c[i].reset(hourlyTypes[i])
 	}
-	for i := range u.rows {
+	for _, i := range order {
 		row := &u.rows[i]
 		c[0].time(time.Unix(row.hour, 0))
 		for n, id := range [...]*uuid.UUID{&row.org, &row.application, &row.subscription, &row.key, &row.version, &row.operation} {
 			c[1+n].uuid(id)
 		}
-		c[7].text(modes[row.test])
+		c[7].text([]byte(modes[row.test]))
 		c[8].int2(row.status)
 		for n, count := range row.counts {
 			c[9+n].int8(count)
