@@ -92,7 +92,7 @@ func (c *call) caller() (org, key uuid.UUID) {
 }
 
 func (c *call) account() lease.Account {
-	return lease.Account{Subscription: c.hold.ID, Start: c.period.Start, End: c.period.End}
+	return lease.Account{Subscription: c.hold.ID, Start: c.period.Start, End: c.period.End, Seat: &c.hold.Seat}
 }
 
 // url is the target's address.

@@ -167,7 +167,7 @@ func (g *Gateway) findSubscription(c *call) *refusal {
 }
 
 func (g *Gateway) checkPayment(c *call) *refusal {
-	if c.hold.State == "unpaid" && !c.test() {
+	if c.hold.Unpaid && !c.test() {
 		return refuse("payment-required", "An invoice of this subscription could not be paid. Update the card at %s/console/billing.", g.cfg.PortalURL)
 	}
 	return nil

@@ -95,17 +95,19 @@ type Limit struct {
 	Adapt         quota.Adapt
 }
 
-// Subscription is an application's hold on a plan version.
+// Subscription is an application's hold on a plan version. What each call looks
+// at comes first, side by side.
 type Subscription struct {
-	ID, Org, Application, Product, PlanVersion uuid.UUID
-	State                                      string
-	PeriodStart, PeriodEnd                     time.Time
-	AnchorDay                                  int    // day of the month on which periods begin
-	TimeZone                                   string // of the organization
-	CancelAtEnd                                bool   // ends at PeriodEnd
-	Credits                                    int64  // calls that were paid for in advance, all in all
-	Overrides                                  []Override
-	Plan, ProductSlug                          string // of the terms; set when the view is built
+	ID, Org, Application, Product uuid.UUID
+	PeriodStart, PeriodEnd        time.Time
+	Credits                       int64 // calls that were paid for in advance, all in all
+	CancelAtEnd                   bool  // ends at PeriodEnd
+	AnchorDay                     int   // day of the month on which periods begin
+	PlanVersion                   uuid.UUID
+	State                         string
+	TimeZone                      string // of the organization
+	Overrides                     []Override
+	Plan, ProductSlug             string // of the terms; set when the view is built
 }
 
 // Override is another amount of one limit for one subscription.

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"tollgate/internal/quota"
+	"tollgate/internal/quota/lease"
 	"tollgate/internal/subscriptions/period"
 )
 
@@ -69,10 +70,12 @@ func newPlan(t Terms) (*Plan, error) {
 
 // Hold is a subscription with its terms, or an anonymous plan.
 type Hold struct {
+	Plan   *Plan
+	Unpaid bool // an invoice of the subscription could not be paid
+	zone   *time.Location
+	sets   []effective // while overrides are in force, by their end
+	Seat   lease.Seat  // of its quota; all else here never changes
 	Subscription
-	Plan *Plan
-	zone *time.Location
-	sets []effective // while overrides are in force, by their end
 }
 
 // effective is a plan's amounts under overrides.
@@ -155,7 +158,7 @@ func (h *Hold) QuotaPeriod(now time.Time) period.Period {
 
 func newHold(s Subscription, p *Plan, zone *time.Location) *Hold {
 	s.Plan, s.ProductSlug = p.Name, p.ProductSlug
-	return &Hold{Subscription: s, Plan: p, zone: zone, sets: overridden(p, s.Overrides)}
+	return &Hold{Subscription: s, Plan: p, Unpaid: s.State == "unpaid", zone: zone, sets: overridden(p, s.Overrides)}
 }
 
 // overridden prepares a plan's amounts for each stretch of time between two

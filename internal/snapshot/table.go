@@ -5,7 +5,7 @@ import (
 )
 
 // shardBits makes 1,024 shards: with a million rows a change copies about a
-// thousand of them, and the pointers to the shards.
+// thousand of them, and the heads of the shards (48 KB).
 const (
 	shardBits  = 10
 	shardCount = 1 << shardBits
@@ -14,7 +14,7 @@ const (
 // table is an immutable hash table. A change makes a new table that shares
 // the shards which stay as they were.
 type table[K keyed, E any, P row[K, E]] struct {
-	shards [shardCount]*shard[E]
+	shards [shardCount]shard[E] // in place: one step less between a key and its row
 	size   int
 }
 
@@ -55,8 +55,8 @@ func tag(sum uint64) uint32 { return uint32(sum>>(32-shardBits)) &^ rowMask }
 // find returns the row of k, nil if there is none.
 func (t *table[K, E, P]) find(k K) *E {
 	sum := k.sum()
-	s := t.shards[shardOf(sum)]
-	if s == nil {
+	s := &t.shards[shardOf(sum)]
+	if len(s.slots) == 0 {
 		return nil
 	}
 	mask, want := uint64(len(s.slots)-1), tag(sum)
@@ -82,7 +82,7 @@ func newTable[K keyed, E any, P row[K, E]](rows []E) (*table[K, E, P], map[uuid.
 	}
 	for n, count := range counts {
 		if count > 0 {
-			t.shards[n] = &shard[E]{rows: make([]E, 0, count)}
+			t.shards[n].rows = make([]E, 0, count)
 		}
 	}
 	places := make(map[uuid.UUID]uint16, len(rows))
@@ -91,8 +91,8 @@ func newTable[K keyed, E any, P row[K, E]](rows []E) (*table[K, E, P], map[uuid.
 		t.shards[n].rows = append(t.shards[n].rows, rows[i])
 		places[P(&rows[i]).ident()] = n
 	}
-	for _, s := range t.shards {
-		if s != nil {
+	for n := range t.shards {
+		if s := &t.shards[n]; len(s.rows) > 0 {
 			index[K, E, P](s)
 		}
 	}
@@ -136,21 +136,18 @@ func (t *table[K, E, P]) with(places map[uuid.UUID]uint16, changed []uuid.UUID, 
 	next := *t
 	for n, come := range touched {
 		next.shards[n] = t.shards[n].with(gone, come, func(e *E) uuid.UUID { return P(e).ident() })
-		index[K, E, P](next.shards[n])
+		index[K, E, P](&next.shards[n])
 	}
 	next.size = len(places)
 	return &next
 }
 
 // with copies a shard without the rows that are gone and with those that come.
-func (s *shard[E]) with(gone map[uuid.UUID]bool, come []E, ident func(*E) uuid.UUID) *shard[E] {
-	next := &shard[E]{}
-	if s != nil {
-		next.rows = make([]E, 0, len(s.rows)+len(come))
-		for i := range s.rows {
-			if len(gone) == 0 || !gone[ident(&s.rows[i])] {
-				next.rows = append(next.rows, s.rows[i])
-			}
+func (s *shard[E]) with(gone map[uuid.UUID]bool, come []E, ident func(*E) uuid.UUID) (next shard[E]) {
+	next.rows = make([]E, 0, len(s.rows)+len(come))
+	for i := range s.rows {
+		if len(gone) == 0 || !gone[ident(&s.rows[i])] {
+			next.rows = append(next.rows, s.rows[i])
 		}
 	}
 	next.rows = append(next.rows, come...)
@@ -159,12 +156,10 @@ func (s *shard[E]) with(gone map[uuid.UUID]bool, come []E, ident func(*E) uuid.U
 
 // all calls visit with each row.
 func (t *table[K, E, P]) all(visit func(*E)) {
-	for _, s := range t.shards {
-		if s == nil {
-			continue
-		}
-		for i := range s.rows {
-			visit(&s.rows[i])
+	for n := range t.shards {
+		rows := t.shards[n].rows
+		for i := range rows {
+			visit(&rows[i])
 		}
 	}
 }

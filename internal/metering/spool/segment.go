@@ -45,9 +45,9 @@ func create(dir string, slots int64) (*Segment, error) {
 	return s, nil
 }
 
-// prepare allocates and maps the file. Its pages are made and touched here, so
-// that calls do not wait for that (4 µs a page in a virtual machine), and so
-// that a file system which does not keep what it allocated says so in an error.
+// prepare allocates and maps the file. Its pages are made here, so that calls do
+// not wait for that (4 µs a page in a virtual machine), and so that a file system
+// which does not keep what it allocated says so in an error.
 func (s *Segment) prepare() error {
 	size := headerSize + s.Slots*SlotSize
 	if err := unix.Fallocate(int(s.file.Fd()), 0, 0, size); err != nil {
@@ -59,23 +59,11 @@ func (s *Segment) prepare() error {
 	}
 	s.data = data
 	err = unix.Madvise(data, unix.MADV_POPULATE_WRITE)
-	if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOSYS) { // those: an older kernel
+	if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOSYS) { // those: before Linux 5.14
 		return err
-	}
-	if !touched(data) {
-		return errors.New("the file system gave pages with something in them")
 	}
 	_, err = s.file.WriteAt(s.header(), 0)
 	return err
-}
-
-// touched reads a byte of each page, which must be 0.
-func touched(data []byte) bool {
-	var any byte
-	for i := 0; i < len(data); i += headerSize {
-		any |= data[i]
-	}
-	return any == 0
 }
 
 func (s *Segment) header() []byte {

@@ -15,7 +15,7 @@ import (
 
 func balance() lease.Account {
 	always := period.Always()
-	return lease.Account{Subscription: uuid.New(), Start: always.Start, End: always.End}
+	return lease.Account{Subscription: uuid.New(), Start: always.Start, End: always.End, Seat: &lease.Seat{}}
 }
 
 // However credits and calls follow each other, what gateways hold together never

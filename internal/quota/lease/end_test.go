@@ -161,8 +161,8 @@ func TestACalendarMonthEndsAtMidnightWhereTheCustomerIs(t *testing.T) {
 	s := store(p, "g")
 	s.Now = now.time
 	w := lease.New(s, time.Minute, now.time)
-	old := lease.Account{Subscription: of.Subscription, Start: october.Start, End: october.End}
-	next := lease.Account{Subscription: of.Subscription, Start: november.Start, End: november.End}
+	old := lease.Account{Subscription: of.Subscription, Start: october.Start, End: october.End, Seat: of.Seat}
+	next := lease.Account{Subscription: of.Subscription, Start: november.Start, End: november.End, Seat: of.Seat}
 	q := lease.Quota{Calls: 3, Hard: true}
 	spend := func(a lease.Account) (int64, lease.Outcome) {
 		id, _, out := w.Spend(context.Background(), a, q)
@@ -191,5 +191,44 @@ func TestACalendarMonthEndsAtMidnightWhereTheCustomerIs(t *testing.T) {
 	}
 	if left := w.Peek(next, 3); left.Remaining != 1 || !left.Reset.Equal(november.End) {
 		t.Errorf("November: %+v", left)
+	}
+}
+
+// A call of a purse that was forgotten could not be given back.
+func TestASeatLeadsToNoPurseThatWasForgotten(t *testing.T) {
+	t.Parallel()
+	var now hand
+	p, a := pgtest.StaffPool(t), account()
+	always := period.Always()
+	a.Start, a.End = always.Start, always.End
+	s := store(p, "g")
+	s.Now = now.time
+	w := lease.New(s, time.Minute, now.time)
+	spend := func() (int64, lease.Outcome) {
+		id, _, out := w.Spend(context.Background(), a, lease.Quota{Calls: 5, Hard: true})
+		return id, out
+	}
+	if _, out := spend(); out != lease.Spent {
+		t.Fatal(out)
+	}
+	for _, later := range []time.Duration{time.Hour, 32 * 24 * time.Hour} { // its slices end, and then it is forgotten
+		now.Add(int64(later))
+		w.Sweep(now.time())
+		if err := w.GiveBack(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	id, out := spend()
+	if out != lease.Spent {
+		t.Fatal(out)
+	}
+	w.Return(a, id)
+	for n := range 4 {
+		if _, out := spend(); out != lease.Spent {
+			t.Fatalf("call %d of 4: %v", n+1, out)
+		}
+	}
+	if _, out := spend(); out != lease.Exhausted {
+		t.Errorf("a call more than the quota: %v", out)
 	}
 }

@@ -22,7 +22,7 @@ func store(p *pgxpool.Pool, gateway string) *lease.Postgres {
 }
 
 func account() lease.Account {
-	return lease.Account{Subscription: uuid.New(), Start: start, End: start.AddDate(0, 1, 0)}
+	return lease.Account{Subscription: uuid.New(), Start: start, End: start.AddDate(0, 1, 0), Seat: &lease.Seat{}}
 }
 
 func TestThreeGatewaysNeverOversellAQuotaAndSellAllOfIt(t *testing.T) {

@@ -6,37 +6,39 @@ import (
 	"tollgate/internal/quota"
 )
 
-// purse is what is in hand for one account.
+// purse is what is in hand for one account. What each call looks at comes first,
+// side by side.
 type purse struct {
-	account  Account
-	slices   []slice // oldest first
-	inHand   int64   // in all slices
-	owed     int64   // of ended slices, on the way back to the store
-	size     int64   // of the last slice
-	left     int64   // not granted to anybody, as last heard
-	total    int64   // of the quota, when that was heard
-	heard    bool    // the store has answered at least once
-	fetching chan struct{}
+	slices   []slice   // oldest first
+	inHand   int64     // in all slices
+	owed     int64     // of ended slices, on the way back to the store
+	left     int64     // not granted to anybody, as last heard
+	total    int64     // of the quota, when that was heard
+	size     int64     // of the last slice
+	until    time.Time // for how long refusal holds
+	spent    int64     // since the last slice was asked for
 	refusal  Outcome   // what the last answer means for a call with nothing in hand
-	until    time.Time // and for how long
-
-	spent int64     // since the last slice was asked for
-	since time.Time // when that was
+	heard    bool      // the store has answered at least once
+	gone     bool      // the wallet has forgotten it
+	of       *Wallet
+	account  Account
+	fetching chan struct{}
+	since    time.Time // when the last slice was asked for
 }
 
 // slice is a lease in hand.
 type slice struct {
 	lease   int64
-	purse   purseKey
-	granted int64
 	calls   int64     // not spent
 	until   time.Time // it may be spent before
+	granted int64
+	purse   purseKey
 }
 
 // good reports whether a slice may still be spent, by the monotonic clock and by
 // the wall's: the first stands still while the machine sleeps.
 func (s *slice) good(now time.Time) bool {
-	return now.Before(s.until) && now.Round(0).Before(s.until.Round(0))
+	return now.Before(s.until) && now.UnixNano() < s.until.UnixNano()
 }
 
 // answer takes in what the store said.

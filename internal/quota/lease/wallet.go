@@ -137,14 +137,14 @@ func (w *Wallet) Sweep(now time.Time) {
 	steady := w.now()
 	for key, p := range w.purse {
 		w.retire(p, steady)
-		if p.account.End.Add(time.Hour).Before(now) {
+		p.gone = p.account.End.Add(time.Hour).Before(now)
+		if p.gone {
 			for i := range p.slices {
 				p.slices[i].until = time.Time{}
 			}
 			w.retire(p, steady)
-			delete(w.purse, key)
 		}
-		if p.idle(steady) {
+		if p.gone = p.gone || p.idle(steady); p.gone {
 			delete(w.purse, key)
 		}
 	}
@@ -200,11 +200,15 @@ func (w *Wallet) givenBack(e Ended, open bool) {
 func keyOf(a Account) purseKey { return purseKey{a.Subscription, a.Start.UnixNano()} }
 
 func (w *Wallet) purseOf(a Account) *purse {
+	if p := a.Seat.purse(); p != nil && p.of == w && p.account.same(a) && !p.gone {
+		return p
+	}
 	p := w.purse[keyOf(a)]
 	if p == nil {
-		p = &purse{account: a}
+		p = &purse{of: w, account: Account{Subscription: a.Subscription, Start: a.Start, End: a.End}}
 		w.purse[keyOf(a)] = p
 	}
+	a.Seat.keep(p)
 	return p
 }
 
