@@ -85,9 +85,9 @@ func registerSpool(s *spool.Spool, reg prometheus.Registerer) {
 		Help: "Calls that went on without a record because the spool was full and SPOOL_FULL says serve."}, func() float64 { return float64(s.Unmetered()) }))
 }
 
-// busy is how many calls in one shipment make the next wait longer: a larger one
-// adds up more calls in each sum that it stores. With the time that shipping
-// takes, calls are in the database before the spool would bring them to the disk.
+// busy is how many calls in one shipment make the next begin only gather after
+// it began: a larger one adds up more calls in each sum that it stores, and calls
+// are still in the database before the spool would bring them to the disk.
 const (
 	busy   = 500
 	gather = 600 * time.Millisecond
@@ -98,7 +98,7 @@ const (
 func (s *Shipper) Run(ctx context.Context) {
 	const soon, pause = 100 * time.Millisecond, time.Second
 	for {
-		wait := soon
+		wait, began := soon, time.Now()
 		n, err := s.ShipPending(ctx)
 		if err != nil && ctx.Err() == nil {
 			s.failures.Inc()
@@ -108,7 +108,7 @@ func (s *Shipper) Run(ctx context.Context) {
 		case err != nil:
 			wait = pause
 		case n > busy:
-			wait = gather
+			wait = max(gather-time.Since(began), soon)
 		}
 		s.tellAlarm()
 		timer := time.NewTimer(wait)

@@ -91,13 +91,22 @@ func Shares(ctx context.Context, tx pgx.Tx, f Filter, by Dimension) ([]Share, er
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[Share])
 }
 
+// latest reads an organization's single calls, newest first. They are found by
+// subscription: of each, no more than the %[2]s latest.
+const latest = ` FROM subscriptions s CROSS JOIN LATERAL (
+		SELECT e.* FROM usage_events e JOIN api_versions v ON v.id = e.version_id JOIN apis a ON a.id = v.api_id
+		WHERE e.subscription_id = s.id AND` + filtered + `ORDER BY e.at DESC, e.request_id DESC LIMIT %[2]s) e
+	WHERE s.org_id = $1 ORDER BY e.at DESC, e.request_id DESC `
+
 // Calls lists single calls, newest first, and how many match in all.
 func Calls(ctx context.Context, tx pgx.Tx, f Filter, offset, most int) (calls []Call, total int64, err error) {
-	where := `WHERE` + fmt.Sprintf(filtered, "e.at")
-	if err := tx.QueryRow(ctx, `SELECT count(*) FROM usage_events e JOIN api_versions v ON v.id = e.version_id JOIN apis a ON a.id = v.api_id `+where, f.args()...).Scan(&total); err != nil {
+	if err := tx.QueryRow(ctx, `
+		SELECT count(*) FROM subscriptions s JOIN usage_events e ON e.subscription_id = s.id JOIN api_versions v ON v.id = e.version_id JOIN apis a ON a.id = v.api_id
+		WHERE s.org_id = $1 AND`+fmt.Sprintf(filtered, "e.at"), f.args()...).Scan(&total); err != nil {
 		return nil, 0, fmt.Errorf("count calls: %w", err)
 	}
-	rows, err := tx.Query(ctx, `SELECT`+callColumns+` FROM usage_events e`+callJoins+` `+where+`ORDER BY e.at DESC, e.request_id DESC OFFSET $9 LIMIT $10`, f.args(offset, most)...)
+	rows, err := tx.Query(ctx, `SELECT`+callColumns+` FROM (SELECT e.*`+fmt.Sprintf(latest, "e.at", "$9::bigint + $10::bigint")+`OFFSET $9 LIMIT $10) e`+callJoins+` ORDER BY e.at DESC, e.request_id DESC`,
+		f.args(offset, most)...)
 	if err != nil {
 		return nil, 0, fmt.Errorf("list calls: %w", err)
 	}
@@ -105,12 +114,12 @@ func Calls(ctx context.Context, tx pgx.Tx, f Filter, offset, most int) (calls []
 	return calls, total, err
 }
 
-// P95 is the duration that 95 of 100 calls stay below; 0 without calls.
+// P95 is the duration that 95 of 100 calls stay below, of the latest 10,000; 0
+// without calls.
 func P95(ctx context.Context, tx pgx.Tx, f Filter) (us int64, err error) {
 	err = tx.QueryRow(ctx, `
-		SELECT coalesce(percentile_disc(0.95) WITHIN GROUP (ORDER BY duration_us), 0) FROM (
-			SELECT e.duration_us FROM usage_events e JOIN api_versions v ON v.id = e.version_id JOIN apis a ON a.id = v.api_id
-			WHERE`+fmt.Sprintf(filtered, "e.at")+`ORDER BY e.at DESC LIMIT 10000) recent`, f.args()...).Scan(&us)
+		SELECT coalesce(percentile_disc(0.95) WITHIN GROUP (ORDER BY duration_us), 0) FROM (SELECT e.duration_us`+fmt.Sprintf(latest, "e.at", "10000")+`LIMIT 10000) recent`,
+		f.args()...).Scan(&us)
 	if err != nil {
 		return 0, fmt.Errorf("p95: %w", err)
 	}
@@ -148,10 +157,10 @@ func LastOfKey(ctx context.Context, tx pgx.Tx, key uuid.UUID) (s KeyState, err e
 // false when there is none. Roll-ups name its hour, so that few single calls are read.
 func LastGoodOfKey(ctx context.Context, tx pgx.Tx, org, key uuid.UUID) (s KeyState, ok bool, err error) {
 	err = tx.QueryRow(ctx, `
+		WITH good AS (SELECT DISTINCT hour, subscription_id FROM usage_hourly WHERE org_id = $1 AND key_id = $2 AND status < 400)
 		SELECT e.at, e.status, e.duration_us, e.request_id, e.method, e.path
-		FROM (SELECT max(hour) AS hour FROM usage_hourly WHERE org_id = $1 AND key_id = $2 AND status < 400) h
-		JOIN usage_events e ON e.org_id = $1 AND e.at >= h.hour AND e.at < h.hour + interval '1 hour' AND e.key_id = $2 AND e.status < 400
-		ORDER BY e.at DESC LIMIT 1`, org, key).
+		FROM good h JOIN usage_events e ON e.subscription_id = h.subscription_id AND e.at >= h.hour AND e.at < h.hour + interval '1 hour' AND e.key_id = $2 AND e.status < 400
+		WHERE h.hour = (SELECT max(hour) FROM good) ORDER BY e.at DESC LIMIT 1`, org, key).
 		Scan(&s.UsedAt, &s.Status, &s.DurationUs, &s.RequestID, &s.Method, &s.Path)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return s, false, nil
