@@ -98,7 +98,7 @@ const (
 func (s *Shipper) Run(ctx context.Context) {
 	const soon, pause = 100 * time.Millisecond, time.Second
 	for {
-		wait, began := soon, time.Now()
+		next := time.NewTimer(gather)
 		n, err := s.ShipPending(ctx)
 		if err != nil && ctx.Err() == nil {
 			s.failures.Inc()
@@ -106,17 +106,16 @@ func (s *Shipper) Run(ctx context.Context) {
 		}
 		switch {
 		case err != nil:
-			wait = pause
-		case n > busy:
-			wait = max(gather-time.Since(began), soon)
+			next.Reset(pause)
+		case n <= busy:
+			next.Reset(soon)
 		}
 		s.tellAlarm()
-		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
-			timer.Stop()
+			next.Stop()
 			return
-		case <-timer.C:
+		case <-next.C:
 		}
 		select { // idle: sleep until there is something
 		case <-ctx.Done():
