@@ -41,9 +41,6 @@ type Shipper struct {
 
 	mu sync.Mutex // one at a time: Run, and who wants it done now
 
-	knownMu sync.Mutex
-	known   map[uuid.UUID]int64 // how far each segment is shipped
-
 	records, damaged prometheus.Counter
 	failures         prometheus.Counter
 }
@@ -56,7 +53,7 @@ func NewShipper(s *spool.Spool, pool *pgxpool.Pool, gateway string, now func() t
 		return c
 	}
 	sh := &Shipper{
-		spool: s, pool: pool, gateway: gateway, now: now, logger: logger, known: map[uuid.UUID]int64{}, lanes: make(chan *batch, lanes),
+		spool: s, pool: pool, gateway: gateway, now: now, logger: logger, lanes: make(chan *batch, lanes),
 		records:  counter("tollgate_metering_shipped_records_total", "Usage records stored in the database."),
 		damaged:  counter("tollgate_metering_damaged_slots_total", "Spool slots that were begun and never finished."),
 		failures: counter("tollgate_metering_ship_failures_total", "Attempts to ship usage that failed and will be repeated."),
@@ -191,16 +188,15 @@ func (s *Shipper) shipOn(ctx context.Context, p spool.Pending) (stored int, err 
 }
 
 func (s *Shipper) shipSegment(ctx context.Context, lane *batch, p spool.Pending) (total int, err error) {
-	id := p.Segment.ID
-	from, known := s.shipped(id)
-	if !known {
+	from := p.From
+	if from == spool.Unknown {
 		if p.To == 0 {
 			return 0, nil
 		}
-		if from, err = s.register(ctx, id); err != nil {
+		if from, err = s.register(ctx, p.Segment.ID); err != nil {
 			return 0, err
 		}
-		s.advanced(id, from)
+		s.spool.Shipped(p.Segment, from)
 	}
 	for from < p.To {
 		if err := lane.read(p.Segment, from, p.To); err != nil {
@@ -211,7 +207,7 @@ func (s *Shipper) shipSegment(ctx context.Context, lane *batch, p spool.Pending)
 		}
 		err := s.store(ctx, lane)
 		if errors.Is(err, errMoved) { // a copy of this spool was there first: go on from where it is
-			s.forget(id)
+			s.spool.Shipped(p.Segment, spool.Unknown)
 			return total, nil
 		}
 		if err != nil {
@@ -222,33 +218,12 @@ func (s *Shipper) shipSegment(ctx context.Context, lane *batch, p spool.Pending)
 		s.damaged.Add(float64(lane.damaged))
 		total += lane.calls
 		from = lane.to
-		s.advanced(id, from)
 		s.spool.Shipped(p.Segment, from)
 	}
 	if p.Sealed && from >= p.To {
-		s.forget(id)
 		return total, s.spool.Forget(p.Segment)
 	}
 	return total, nil
-}
-
-func (s *Shipper) shipped(segment uuid.UUID) (int64, bool) {
-	s.knownMu.Lock()
-	defer s.knownMu.Unlock()
-	to, known := s.known[segment]
-	return to, known
-}
-
-func (s *Shipper) advanced(segment uuid.UUID, to int64) {
-	s.knownMu.Lock()
-	defer s.knownMu.Unlock()
-	s.known[segment] = to
-}
-
-func (s *Shipper) forget(segment uuid.UUID) {
-	s.knownMu.Lock()
-	defer s.knownMu.Unlock()
-	delete(s.known, segment)
 }
 
 func (s *Shipper) register(ctx context.Context, segment uuid.UUID) (shipped int64, err error) {

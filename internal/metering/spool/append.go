@@ -131,7 +131,7 @@ func (s *Spool) grow(atMost int64) error {
 	if s.closed {
 		return errors.Join(fmt.Errorf("%w: it is closed", ErrFull), seg.Remove())
 	}
-	s.ready = append(s.ready, &fill{Segment: seg})
+	s.ready = append(s.ready, &fill{Segment: seg, shipped: Unknown})
 	s.made += seg.Slots
 	s.free.Add(seg.Slots)
 	return nil

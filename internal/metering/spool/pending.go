@@ -36,9 +36,13 @@ func (s *Spool) rouse() {
 // finished or will never be.
 type Pending struct {
 	Segment *Segment
+	From    int64 // all slots below are in the database; Unknown before Shipped has said so
 	To      int64
 	Sealed  bool // nothing will be added
 }
+
+// Unknown is how far a segment is shipped before anybody asked the database.
+const Unknown = -1
 
 // Pending lists what may be shipped, oldest first, the active segment last.
 func (s *Spool) Pending() []Pending {
@@ -53,15 +57,15 @@ func (s *Spool) Pending() []Pending {
 		f.advance(f.end)
 		f.listed = f.doneTo
 		if f.doneTo >= f.end { // every record in it is finished: the rest stays empty
-			out = append(out, Pending{Segment: f.Segment, To: f.Slots, Sealed: true})
+			out = append(out, Pending{Segment: f.Segment, From: f.shipped, To: f.Slots, Sealed: true})
 		} else {
-			out = append(out, Pending{Segment: f.Segment, To: f.doneTo})
+			out = append(out, Pending{Segment: f.Segment, From: f.shipped, To: f.doneTo})
 		}
 	}
 	if f := s.active.Load(); f != nil {
 		f.advance(f.handedOut())
 		f.listed = f.doneTo
-		out = append(out, Pending{Segment: f.Segment, To: f.doneTo})
+		out = append(out, Pending{Segment: f.Segment, From: f.shipped, To: f.doneTo})
 	}
 	return out
 }
@@ -109,7 +113,8 @@ func (s *Spool) unsynced() (out []span) {
 	return out
 }
 
-// Shipped says that the slots of a segment below to are in the database.
+// Shipped says that the slots of a segment below to are in the database, or that
+// this is Unknown.
 func (s *Spool) Shipped(seg *Segment, to int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -80,7 +80,7 @@ type fill struct {
 	synced int64 // all slots below have been handed to the disk, or need not be
 
 	seen    [2]int64 // doneTo when Sync was called the last but one time, and the last
-	shipped int64    // all slots below are in the database
+	shipped int64    // all slots below are in the database; see Unknown
 }
 
 func (f *fill) write(slot int64, r *Record) {
@@ -122,7 +122,7 @@ func New(cfg Config) (*Spool, error) {
 		if err != nil {
 			return nil, errors.Join(err, lock.Close())
 		}
-		s.sealed = append(s.sealed, &fill{Segment: seg, end: seg.Slots, doneTo: seg.Slots})
+		s.sealed = append(s.sealed, &fill{Segment: seg, end: seg.Slots, doneTo: seg.Slots, shipped: Unknown})
 	}
 	return s, nil
 }
