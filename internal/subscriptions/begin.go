@@ -13,11 +13,18 @@ import (
 	"tollgate/internal/subscriptions/period"
 )
 
-// free is the condition that subscription s is on terms that charge nothing, and
-// that nothing was credited to it beyond what its plan begins with. Such a
-// subscription gives way to another to the same API versions.
-const free = `(EXISTS (SELECT FROM plan_versions v WHERE v.id = s.plan_version_id AND v.recurring_fee = 0 AND NOT EXISTS (SELECT FROM price_components c WHERE c.plan_version_id = v.id))
-	AND NOT EXISTS (SELECT FROM plan_limits l WHERE l.plan_version_id = s.plan_version_id AND l.prepaid AND l.calls < (SELECT sum(k.calls) FROM prepaid_credits k WHERE k.subscription_id = s.id)))`
+// costless is the condition that subscription s is on terms that charge nothing.
+const costless = `EXISTS (SELECT FROM plan_versions v WHERE v.id = s.plan_version_id AND v.recurring_fee = 0
+	AND NOT EXISTS (SELECT FROM price_components c WHERE c.plan_version_id = v.id))`
+
+// credited is the condition that subscription s has a balance to which more was
+// credited than its plan begins with.
+const credited = `EXISTS (SELECT FROM plan_limits l WHERE l.plan_version_id = s.plan_version_id AND l.prepaid
+	AND l.calls < (SELECT sum(k.calls) FROM prepaid_credits k WHERE k.subscription_id = s.id))`
+
+// free is the condition that subscription s gives way to another to the same API
+// versions: nothing is lost with it.
+const free = `(` + costless + ` AND NOT ` + credited + `)`
 
 // overlaps is the condition that subscription s is another of an application
 // (parameters: application, own id, product twice) for one of the product's API versions.
