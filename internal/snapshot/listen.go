@@ -47,6 +47,13 @@ func (h *Holder) Run(ctx context.Context) {
 	}
 }
 
+// loadAll makes the next load a whole one.
+func (h *Holder) loadAll() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.whole = true
+}
+
 // lost reports whether the next load must be a whole one.
 func (h *Holder) lost() bool {
 	h.mu.Lock()
@@ -65,9 +72,11 @@ func pause(ctx context.Context, d time.Duration) bool {
 }
 
 // listen passes the database's notifications on and reconnects after failures.
+// What it then finds may be a standby that has taken over without the last
+// changes: the same version need not mean the same rows, so all are loaded.
 func (h *Holder) listen(ctx context.Context, changed chan<- struct{}) {
-	for ctx.Err() == nil {
-		err := h.listenOnce(ctx, changed)
+	for again := false; ctx.Err() == nil; again = true {
+		err := h.listenOnce(ctx, changed, again)
 		if ctx.Err() != nil {
 			return
 		}
@@ -76,7 +85,7 @@ func (h *Holder) listen(ctx context.Context, changed chan<- struct{}) {
 	}
 }
 
-func (h *Holder) listenOnce(ctx context.Context, changed chan<- struct{}) error {
+func (h *Holder) listenOnce(ctx context.Context, changed chan<- struct{}, again bool) error {
 	pooled, err := h.pool.Acquire(ctx)
 	if err != nil {
 		return err
@@ -85,6 +94,9 @@ func (h *Holder) listenOnce(ctx context.Context, changed chan<- struct{}) error 
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	if _, err := conn.Exec(ctx, `LISTEN tollgate_view`); err != nil {
 		return err
+	}
+	if again {
+		h.loadAll() // with the next poll
 	}
 	for {
 		if _, err := conn.WaitForNotification(ctx); err != nil {

@@ -4,10 +4,16 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
+	"strings"
+	"syscall"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sys/unix"
 )
 
 // A Role is a database role from migration 1.
@@ -21,7 +27,12 @@ const (
 	Owner Role = ""
 )
 
-// Config parses a PostgreSQL URL for connections in the given role.
+// silence is how long a server may leave what it was sent unacknowledged. Then
+// its machine is gone, and its successor is connected to.
+const silence = 10 * time.Second
+
+// Config parses a PostgreSQL URL for connections in the given role. Of several
+// servers in it the one that can be written to is taken.
 func Config(url string, role Role) (*pgxpool.Config, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -32,7 +43,24 @@ func Config(url string, role Role) (*pgxpool.Config, error) {
 	}
 	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
 	cfg.ConnConfig.ConnectTimeout = 5 * time.Second
+	cfg.ConnConfig.DialFunc = dialer.DialContext
+	if cfg.ConnConfig.ValidateConnect == nil { // a standby's answers may be older than what is known
+		cfg.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
 	return cfg, nil
+}
+
+var dialer = net.Dialer{
+	KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: silence / 2, Interval: silence / 2, Count: 2},
+	Control: func(network, _ string, conn syscall.RawConn) (err error) {
+		if !strings.HasPrefix(network, "tcp") {
+			return nil
+		}
+		failed := conn.Control(func(fd uintptr) {
+			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(silence.Milliseconds()))
+		})
+		return errors.Join(failed, err)
+	},
 }
 
 // Open connects lazily: it succeeds while the database is down.
