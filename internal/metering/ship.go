@@ -221,7 +221,9 @@ func (s *Shipper) shipSegment(ctx context.Context, lane *batch, p spool.Pending)
 		s.spool.Shipped(p.Segment, from)
 	}
 	if p.Sealed && from >= p.To {
-		return total, s.spool.Forget(p.Segment)
+		if err := s.spool.Forget(p.Segment); err != nil {
+			s.logger.Warn("a file of the usage spool was shipped and cannot be removed yet", "error", err)
+		}
 	}
 	return total, nil
 }

@@ -1,7 +1,10 @@
 package gateway_test
 
 import (
+	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -108,4 +111,23 @@ func (d *diary) says(what string) bool {
 // logging keeps what the gateway logs in d.
 func logging(d *diary) func(*bundle) {
 	return func(b *bundle) { b.logs = slog.NewTextHandler(d, nil) }
+}
+
+// metric is the value of a metric without labels.
+func (b *bundle) metric(name string) (value int) {
+	b.t.Helper()
+	resp, err := http.Get("http://" + b.cfg.PrivateListen + "/metrics")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(text), "\n"+name+" ")
+	if _, err := fmt.Sscan(rest, &value); !found || err != nil {
+		b.t.Fatalf("the metric %s is not there", name)
+	}
+	return value
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -97,7 +96,7 @@ func Run(ctx context.Context, cfg Config, logger *slog.Logger, ready func()) err
 
 func assemble(ctx context.Context, cfg Config, logger *slog.Logger) (*program, error) {
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("the gateway's data folder: %w", err)
+		return nil, cfg.folderError(err)
 	}
 	db, err := pool.Open(context.WithoutCancel(ctx), cfg.DatabaseURL, pool.Staff, 12)
 	if err != nil {
@@ -108,7 +107,7 @@ func assemble(ctx context.Context, cfg Config, logger *slog.Logger) (*program, e
 	p.spool, err = spool.New(spool.Config{Dir: filepath.Join(cfg.DataDir, "spool"), SegmentSlots: cfg.SpoolSegmentSlots, MaxSegments: cfg.SpoolMaxSegments, Full: cfg.SpoolFull})
 	if err != nil {
 		db.Close()
-		return nil, err
+		return nil, cfg.folderError(err)
 	}
 	if p.limiter, p.limits, err = p.newLimiter(); err != nil {
 		db.Close()
@@ -117,7 +116,7 @@ func assemble(ctx context.Context, cfg Config, logger *slog.Logger) (*program, e
 	holder, err := folderID(cfg.DataDir)
 	if err != nil {
 		db.Close()
-		return nil, err
+		return nil, cfg.folderError(err)
 	}
 	p.leases = &lease.Postgres{Pool: db, Gateway: holder, Process: uuid.New(), Now: p.clock.Real}
 	p.wallet = lease.New(p.leases, time.Second, p.clock.Steady)
@@ -280,22 +279,4 @@ func (p *program) drain(ctx context.Context) error {
 		p.logger.Warn("not everything could be handed back", "error", err)
 	}
 	return nil
-}
-
-// folderID names who holds quota leases: the data folder, in whose spool their
-// spending is recorded. Two gateways of one name thus never settle each other's.
-func folderID(dir string) (string, error) {
-	name := filepath.Join(dir, "id")
-	data, err := os.ReadFile(name)
-	if err == nil && len(data) > 0 {
-		return string(data), nil
-	}
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return "", fmt.Errorf("the gateway's data folder: %w", err)
-	}
-	id := uuid.NewString()
-	if err := os.WriteFile(name, []byte(id), 0o600); err != nil {
-		return "", fmt.Errorf("the gateway's data folder: %w", err)
-	}
-	return id, nil
 }

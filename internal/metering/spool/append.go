@@ -104,10 +104,14 @@ func (s *Spool) low() int64 { return max(s.cfg.SegmentSlots/4, 1) }
 func (s *Spool) growAhead() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return
+	s.makeAhead()
+}
+
+// makeAhead is growAhead for who has the lock.
+func (s *Spool) makeAhead() {
+	if !s.closed {
+		s.makers.Go(func() { _ = s.grow(s.low()) }) // a failure raises the alarm, and shows when places run out
 	}
-	s.makers.Go(func() { _ = s.grow(s.low()) }) // a failure shows when places run out
 }
 
 // grow makes a segment if at most that many places are free.
@@ -125,9 +129,11 @@ func (s *Spool) grow(atMost int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
+		s.failed = err
 		s.stuck = fmt.Errorf("%w: %w", ErrFull, err)
 		return s.stuck
 	}
+	s.failed = nil
 	if s.closed {
 		return errors.Join(fmt.Errorf("%w: it is closed", ErrFull), seg.Remove())
 	}
@@ -155,7 +161,7 @@ func (s *Spool) mayGrow() error {
 
 // segments counts files of the folder. It needs the lock.
 func (s *Spool) segments() int {
-	n := len(s.sealed) + len(s.ready)
+	n := len(s.sealed) + len(s.ready) + len(s.left)
 	if s.active.Load() != nil {
 		n++
 	}

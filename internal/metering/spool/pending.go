@@ -2,6 +2,8 @@ package spool
 
 import (
 	"errors"
+	"os"
+	"slices"
 )
 
 // Wake receives once records were appended that Pending has not listed. Ask
@@ -48,7 +50,7 @@ const Unknown = -1
 func (s *Spool) Pending() []Pending {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stuck = nil // the disk may have room again
+	s.lookAgain()
 	if f := s.active.Load(); f != nil && f.used.Load() >= f.Slots {
 		s.sealActive()
 	}
@@ -68,6 +70,22 @@ func (s *Spool) Pending() []Pending {
 		out = append(out, Pending{Segment: f.Segment, From: f.shipped, To: f.doneTo})
 	}
 	return out
+}
+
+// lookAgain tries what the disk has refused. It needs the lock.
+func (s *Spool) lookAgain() {
+	s.stuck = nil
+	switch {
+	case s.failed == nil:
+	case s.free.Load() > s.low():
+		s.failed = nil // calls have given places back
+	default:
+		s.makeAhead()
+	}
+	s.left = slices.DeleteFunc(s.left, func(path string) bool {
+		err := os.Remove(path)
+		return err == nil || errors.Is(err, os.ErrNotExist)
+	})
 }
 
 // Sync brings records to the disk itself that have waited through the two calls
@@ -129,7 +147,8 @@ func (s *Spool) Shipped(seg *Segment, to int64) {
 	}
 }
 
-// Forget removes a sealed segment after all of it was shipped.
+// Forget removes a sealed segment after all of it was shipped. A file that
+// cannot be removed is removed once it can.
 func (s *Spool) Forget(seg *Segment) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -137,7 +156,11 @@ func (s *Spool) Forget(seg *Segment) error {
 		if known.Segment == seg {
 			s.sealed = append(s.sealed[:i:i], s.sealed[i+1:]...)
 			s.stuck = nil
-			return seg.Remove()
+			err := seg.Remove()
+			if err != nil {
+				s.left = append(s.left, seg.Path)
+			}
+			return err
 		}
 	}
 	return nil

@@ -56,11 +56,13 @@ type Spool struct {
 	makers  sync.WaitGroup
 
 	mu     sync.Mutex
-	ready  []*fill // made, and not begun
-	sealed []*fill // nothing more is handed out in these; oldest first
-	made   int64   // places in all segments of this process
-	handed int64   // places that sealed segments of this process have given away
-	stuck  error   // the last attempt to make a segment failed
+	ready  []*fill  // made, and not begun
+	sealed []*fill  // nothing more is handed out in these; oldest first
+	made   int64    // places in all segments of this process
+	handed int64    // places that sealed segments of this process have given away
+	stuck  error    // the last attempt to make a segment failed, and the next must wait
+	failed error    // the last attempt to make a segment failed
+	left   []string // files of segments that were shipped and could not be removed
 	closed bool
 }
 

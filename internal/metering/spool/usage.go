@@ -32,6 +32,9 @@ func (s *Spool) Alarm() string {
 	if used*100 >= limit*alarmAt {
 		return fmt.Sprintf("the usage spool holds %d of %d MiB: see whether the database can be reached", used>>20, limit>>20)
 	}
+	if err := s.failure(); err != nil {
+		return "the usage spool cannot grow: " + err.Error()
+	}
 	var fs unix.Statfs_t
 	if err := unix.Statfs(s.cfg.Dir, &fs); err != nil {
 		return "the usage spool's folder cannot be looked at: " + err.Error()
@@ -41,4 +44,11 @@ func (s *Spool) Alarm() string {
 		return fmt.Sprintf("the disk under the usage spool has only %d MiB left: make room", free>>20)
 	}
 	return ""
+}
+
+// failure is why the last attempt to make a segment failed; nil when it did not.
+func (s *Spool) failure() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failed
 }
