@@ -3,11 +3,14 @@ package snapshot
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"tollgate/internal/upstream"
@@ -48,9 +51,21 @@ func read(ctx context.Context, pool *pgxpool.Pool, since int64, with []uuid.UUID
 		return d.readAll(ctx, tx)
 	})
 	if err != nil {
-		return loaded{}, fmt.Errorf("load the gateway's view: %w", err)
+		return loaded{}, fmt.Errorf("load the gateway's view: %w", explain(err))
 	}
 	return out, nil
+}
+
+// ErrOlder says that the database has not been migrated for this program.
+var ErrOlder = errors.New("the database lacks migrations that this gateway needs: run “portal migrate”, the gateway goes on by itself then")
+
+// explain recognizes that something of the schema is missing.
+func explain(err error) error {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && slices.Contains([]string{"42P01", "42703", "22023"}, pg.Code) { // a table, a column, the role to connect in
+		return fmt.Errorf("%w (%w)", ErrOlder, err)
+	}
+	return err
 }
 
 // Load reads the whole view as of one moment.

@@ -112,6 +112,14 @@ func newBundle(t testing.TB, changes ...func(*bundle)) *bundle {
 // assemble is setupWith without starting anything.
 func assemble(t testing.TB, url string, timeout time.Duration, changes ...func(*bundle)) *bundle {
 	t.Helper()
+	b := prepare(t, url, timeout, changes...)
+	b.fixtures()
+	return b
+}
+
+// prepare is assemble without anything in the database.
+func prepare(t testing.TB, url string, timeout time.Duration, changes ...func(*bundle)) *bundle {
+	t.Helper()
 	db, err := pool.Open(context.Background(), url, pool.Staff, 4)
 	if err != nil {
 		t.Fatal(err)
@@ -127,11 +135,16 @@ func assemble(t testing.TB, url string, timeout time.Duration, changes ...func(*
 	for _, change := range changes {
 		change(b)
 	}
-	b.fixtures()
 	return b
 }
 
 func (b *bundle) start(cfg gateway.Config) {
+	b.run(cfg)
+	b.eventually("the gateway is ready", func() bool { return b.call("GET", "/readyz", "").status == http.StatusOK })
+}
+
+// run starts a gateway, which may not be ready yet.
+func (b *bundle) run(cfg gateway.Config) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, done := make(chan struct{}), make(chan error, 1)
 	go func() {
@@ -150,7 +163,6 @@ func (b *bundle) start(cfg gateway.Config) {
 		}
 	})
 	b.t.Cleanup(b.stop)
-	b.eventually("the gateway is ready", func() bool { return b.call("GET", "/readyz", "").status == http.StatusOK })
 }
 
 func (b *bundle) exec(sql string, args ...any) {

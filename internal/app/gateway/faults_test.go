@@ -113,10 +113,10 @@ func logging(d *diary) func(*bundle) {
 	return func(b *bundle) { b.logs = slog.NewTextHandler(d, nil) }
 }
 
-// metric is the value of a metric without labels.
-func (b *bundle) metric(name string) (value int) {
+// private is what the private listener answers.
+func (b *bundle) private(path string) string {
 	b.t.Helper()
-	resp, err := http.Get("http://" + b.cfg.PrivateListen + "/metrics")
+	resp, err := http.Get("http://" + b.cfg.PrivateListen + path)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -125,7 +125,13 @@ func (b *bundle) metric(name string) (value int) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	_, rest, found := strings.Cut(string(text), "\n"+name+" ")
+	return string(text)
+}
+
+// metric is the value of a metric without labels.
+func (b *bundle) metric(name string) (value int) {
+	b.t.Helper()
+	_, rest, found := strings.Cut(b.private("/metrics"), "\n"+name+" ")
 	if _, err := fmt.Sscan(rest, &value); !found || err != nil {
 		b.t.Fatalf("the metric %s is not there", name)
 	}

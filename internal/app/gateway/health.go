@@ -2,11 +2,13 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"tollgate/internal/snapshot"
 	"tollgate/internal/telemetry"
 	"tollgate/internal/upstream"
 )
@@ -21,11 +23,11 @@ func (p *program) parts() []telemetry.Part {
 	}
 	return []telemetry.Part{
 		{Name: "authentication", Check: func(context.Context) (telemetry.State, string) {
-			return state(p.views.View() != nil, telemetry.Down, "no view has been loaded yet")
+			return state(p.views.View() != nil, telemetry.Down, p.viewless())
 		}},
 		{Name: "routing", Check: func(context.Context) (telemetry.State, string) {
 			if p.views.View() == nil {
-				return telemetry.Down, "no view has been loaded yet"
+				return telemetry.Down, p.viewless()
 			}
 			return state(p.views.Err() == nil, telemetry.Degraded, "the last good view is served: the newest could not be loaded")
 		}},
@@ -50,6 +52,14 @@ func (p *program) parts() []telemetry.Part {
 			return state(len(unwell) == 0, telemetry.Degraded, "not all targets are well: "+strings.Join(unwell, ", "))
 		}},
 	}
+}
+
+// viewless says why there is no view.
+func (p *program) viewless() string {
+	if errors.Is(p.views.Err(), snapshot.ErrOlder) {
+		return snapshot.ErrOlder.Error()
+	}
+	return "no view has been loaded yet"
 }
 
 // unwell names the APIs of which a target is not healthy.

@@ -136,7 +136,7 @@ func assemble(ctx context.Context, cfg Config, logger *slog.Logger) (*program, e
 func (p *program) serve(ctx context.Context, public, private net.Listener, ready func()) error {
 	p.proxy = p.gateway(public, private)
 	if err := p.views.Refresh(ctx); err != nil {
-		p.logger.Warn("starting without the database", "error", err, "view_on_disk", p.views.View() != nil)
+		p.logger.Warn("starting with what is known", "error", err, "view_on_disk", p.views.View() != nil)
 	}
 	p.settle(ctx)
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
