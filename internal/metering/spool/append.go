@@ -39,7 +39,10 @@ func (s *Spool) Append(r *Record) error {
 		f := s.active.Load()
 		if f != nil {
 			if slot := f.used.Add(1) - 1; slot < f.Slots {
-				f.write(slot, r)
+				if err := f.write(slot, r); err != nil {
+					s.retire(f, slot)
+					return err
+				}
 				s.rouse()
 				return nil
 			}
@@ -48,6 +51,21 @@ func (s *Spool) Append(r *Record) error {
 			return err
 		}
 	}
+}
+
+// retire lets nothing more into a segment of which the disk did not take a slot.
+func (s *Spool) retire(f *fill, slot int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f.bad = append(f.bad, slot)
+	if s.active.Load() != f {
+		return
+	}
+	s.sealActive()
+	lost := f.Slots - f.end
+	s.made -= lost
+	s.free.Add(-lost)
+	s.makeAhead()
 }
 
 // roll puts the next segment in the place of one that has run out, and says

@@ -148,9 +148,11 @@ func (r *Reader) Read(s *Segment, from, to int64) (records []Record, damaged, em
 		r.buf = make([]byte, size)
 	}
 	buf := r.buf[:size]
-	if _, err := s.file.ReadAt(buf, headerSize+from*SlotSize); err != nil && !errors.Is(err, io.EOF) {
+	n, err := s.file.ReadAt(buf, headerSize+from*SlotSize)
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, 0, 0, fmt.Errorf("read spool: %w", err)
 	}
+	clear(buf[n:]) // of a file that was cut
 	r.records = r.records[:0]
 	for ; len(buf) > 0; buf = buf[SlotSize:] {
 		rec, err := Decode(buf[:SlotSize])

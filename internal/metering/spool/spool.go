@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -81,14 +83,33 @@ type fill struct {
 	listed int64 // doneTo as the shipper knows it
 	synced int64 // all slots below have been handed to the disk, or need not be
 
+	bad     []int64  // slots handed out that the disk did not take
 	seen    [2]int64 // doneTo when Sync was called the last but one time, and the last
 	shipped int64    // all slots below are in the database; see Unknown
 }
 
-func (f *fill) write(slot int64, r *Record) {
-	b := f.slot(slot)
-	r.encode(b)
-	commit(b)
+func (f *fill) write(slot int64, r *Record) error {
+	return faulted(func() {
+		b := f.slot(slot)
+		r.encode(b)
+		commit(b)
+	})
+}
+
+// faulted makes an error of a mapped page that the disk does not give or take,
+// which would otherwise end the process.
+func faulted(do func()) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		fault := recover()
+		if _, ok := fault.(interface{ Addr() uintptr }); ok {
+			err = fmt.Errorf("the disk under the usage spool fails: %v", fault)
+		} else if fault != nil {
+			panic(fault)
+		}
+	}()
+	do()
+	return nil
 }
 
 // handedOut is how many slots calls have got.
@@ -96,9 +117,11 @@ func (f *fill) handedOut() int64 { return min(f.used.Load(), f.Slots) }
 
 // advance moves doneTo to the first slot below end that is not finished.
 func (f *fill) advance(end int64) {
-	for f.data != nil && f.doneTo < end && committed(f.slot(f.doneTo)) {
-		f.doneTo++
-	}
+	_ = faulted(func() { // what cannot be looked at waits
+		for f.data != nil && f.doneTo < end && (slices.Contains(f.bad, f.doneTo) || committed(f.slot(f.doneTo))) {
+			f.doneTo++
+		}
+	})
 }
 
 // New opens the spool in cfg.Dir. Segments of earlier processes are offered for
