@@ -60,6 +60,7 @@ type request struct {
 	host    string
 	path    string // as sent, escaped
 	query   string // as sent
+	length  int64  // of the body, as declared; negative: not declared
 	keys    presented
 	client  netip.Addr
 	origin  string // of the page that calls
@@ -74,7 +75,8 @@ type exchange struct {
 	w    http.ResponseWriter
 	r    *http.Request
 	body *countingBody
-	keep func() // notes that the answer goes on
+	sent *boundedBody // what body counts
+	keep func()       // notes that the answer goes on
 
 	late   *time.Timer // runs while the upstream is silent
 	cancel func()      // ends the call

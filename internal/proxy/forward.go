@@ -64,7 +64,8 @@ func (g *Gateway) serveStandard(c *call) {
 	}
 	w.Header().Del("X-Request-Id") // set with the answer: an early hint would clear it
 	g.bound(w, first+lastOfBody)   // later than the timeout, which must not look like a client that left
-	c.std.body = &countingBody{ReadCloser: r.Body}
+	c.std.sent = &boundedBody{ReadCloser: r.Body, left: g.largestBody(c)}
+	c.std.body = &countingBody{ReadCloser: c.std.sent}
 	out := r.WithContext(context.WithValue(ctx, callKey{}, c))
 	if r.Body != nil && r.Body != http.NoBody {
 		out.Body = c.std.body
@@ -73,7 +74,10 @@ func (g *Gateway) serveStandard(c *call) {
 	if c.r.upgrade != "" {
 		defer g.sockets.remove(c)
 	}
-	defer func() { g.end(c, g.look(c)) }()
+	defer func() {
+		c.out.fault = c.out.fault || c.std.sent.over.Load() // also where an answer had begun
+		g.end(c, g.look(c))
+	}()
 	// An aborted answer panics with http.ErrAbortHandler: it was forwarded all the same.
 	defer func() { _ = g.meterStandard(c) }() // logged and counted there
 	g.forward.ServeHTTP(w, out)
@@ -257,6 +261,9 @@ func (g *Gateway) onError(_ http.ResponseWriter, r *http.Request, err error) {
 	c := r.Context().Value(callKey{}).(*call)
 	var netErr net.Error
 	switch {
+	case c.std.sent.over.Load():
+		c.out.fault = true
+		g.answerError(c, bodyTooLarge(g.largestBody(c)), err)
 	case c.std.body.failed.Load():
 		c.out.fault = true
 		g.answerError(c, problem.New("bad-request", "The request's body could not be read to its end: it does not match its declared length or encoding."), err)

@@ -41,6 +41,7 @@ type Config struct {
 	Timeout        time.Duration // for an answer to begin, and for each pause in it
 	Upstreams      *outbound.Guard
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
+	MaxBody        int64          // bytes of a request's, where the upstream sets none; 0: any
 }
 
 // Limiter decides on rates and on calls under way: [memory.Counters] for this
@@ -121,6 +122,7 @@ var pipeline = [...]step{
 	{(*Gateway).findOperation, "key"},    // after the subscription: operations are not listed to strangers
 	{(*Gateway).checkScope, "key"},       // what the key may call
 	{(*Gateway).checkUpgrade, ""},        // to WebSocket alone, where the API says so
+	{(*Gateway).checkBody, ""},           // before anything is spent, and before the client is told to send it
 	{(*Gateway).reserveRecord, ""},       // no call is forwarded that could not be metered
 	{(*Gateway).pickTarget, ""},          // before anything is spent: an upstream at rest is not called
 	{(*Gateway).spendQuota, "limit"},     // given back when the rate limit refuses

@@ -70,7 +70,7 @@ func (r *request) take(name, value string) {
 
 // readStandard reads what net/http has parsed.
 func (g *Gateway) readStandard(c *call, r *http.Request) {
-	c.r = request{method: r.Method, host: r.Host, path: r.URL.EscapedPath(), query: r.URL.RawQuery}
+	c.r = request{method: r.Method, host: r.Host, path: r.URL.EscapedPath(), query: r.URL.RawQuery, length: r.ContentLength}
 	if r.URL.Opaque != "" {
 		c.r.path = r.URL.Opaque
 	}
@@ -89,7 +89,7 @@ func (g *Gateway) readStandard(c *call, r *http.Request) {
 
 // readWire reads what wire has parsed. Its strings are good until the call ends.
 func (g *Gateway) readWire(c *call, x *wire.Exchange) {
-	c.r = request{method: x.Request.Method, host: x.Request.Host, path: x.Request.Path, query: x.Request.Query, client: x.Client.Addr()}
+	c.r = request{method: x.Request.Method, host: x.Request.Host, path: x.Request.Path, query: x.Request.Query, length: x.Request.Length, client: x.Client.Addr()}
 	for i := range x.Request.Headers {
 		c.r.take(x.Request.Headers[i].Name, x.Request.Headers[i].Value)
 	}

@@ -15,6 +15,7 @@ type Policy struct {
 	Retry    Retry    `json:"retry,omitzero"`
 
 	WebSocket bool `json:"websocket,omitempty"` // whether calls may turn into WebSocket connections
+	MaxBody   Size `json:"max_body,omitempty"`  // of a request, as sent; 0: the gateway's MAX_REQUEST_BODY, negative: any
 }
 
 // Balance is how a target is chosen.

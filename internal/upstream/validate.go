@@ -47,6 +47,9 @@ func (f *findings) count(field string, n, least, most int) {
 	f.check(n >= least && n <= most, field, "Give a number from %d to %d.", least, most)
 }
 
+// maxMaxBody keeps a slip of the keyboard from being taken for a limit.
+const maxMaxBody Size = 1 << 40
+
 // Validate joins everything that is wrong, each a *FieldError.
 func (p Policy) Validate() error {
 	var f findings
@@ -71,6 +74,7 @@ func (p Policy) Validate() error {
 	f.count("retry.attempts", p.Retry.Attempts, -1, 5)
 	f.between("retry.backoff", p.Retry.Backoff, time.Millisecond, 10*time.Second)
 	f.count("retry.budget", p.Retry.Budget, 0, 100)
+	f.check(p.MaxBody >= -1 && p.MaxBody <= maxMaxBody, "max_body", "Give a size from 1 B to %s, or −1 for no limit.", maxMaxBody)
 	return errors.Join(f...)
 }
 

@@ -16,15 +16,15 @@ func TestAPolicyNamesEverythingThatIsWrongWithIt(t *testing.T) {
 	if err := (Policy{}).WithDefaults().Validate(); err != nil {
 		t.Errorf("the defaults, filled in, are refused: %v", err)
 	}
-	if err := (Policy{Passive: Passive{Failures: -1}, Breaker: Breaker{Percent: -1}, Retry: Retry{Attempts: -1}}).Validate(); err != nil {
+	if err := (Policy{Passive: Passive{Failures: -1}, Breaker: Breaker{Percent: -1}, Retry: Retry{Attempts: -1}, MaxBody: -1}).Validate(); err != nil {
 		t.Errorf("a policy with everything off is refused: %v", err)
 	}
 	wrong := Policy{
 		Balance: "dice", Active: Active{Path: "healthz", Every: time.Millisecond, Status: 99}, Passive: Passive{Failures: -2}, Breaker: Breaker{Percent: 101},
-		Timeouts: Timeouts{FirstByte: 2 * time.Second, Call: time.Second}, Retry: Retry{Attempts: 6, Budget: 101},
+		Timeouts: Timeouts{FirstByte: 2 * time.Second, Call: time.Second}, Retry: Retry{Attempts: 6, Budget: 101}, MaxBody: -2,
 	}
 	got := slices.Sorted(maps.Keys(FieldErrors(wrong.Validate())))
-	want := []string{"active.every", "active.path", "active.status", "balance", "breaker.percent", "passive.failures", "retry.attempts", "retry.budget", "timeouts.first_byte"}
+	want := []string{"active.every", "active.path", "active.status", "balance", "breaker.percent", "max_body", "passive.failures", "retry.attempts", "retry.budget", "timeouts.first_byte"}
 	if !slices.Equal(got, want) {
 		t.Errorf("wrong fields: %v", got)
 	}

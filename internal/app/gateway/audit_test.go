@@ -39,7 +39,7 @@ func (b *bundle) audit(c *capture) {
 		}
 	}
 	for id, e := range metered {
-		if !reached[id] && (e.billable || (e.status != 400 && e.status != 499)) {
+		if !reached[id] && (e.billable || (e.status != 400 && e.status != 413 && e.status != 499)) {
 			b.t.Errorf("%s was metered and never reached the upstream: %+v", id, e)
 		}
 	}

@@ -29,7 +29,8 @@ type Config struct {
 	RedisGateways     int64          `env:"REDIS_GATEWAYS" envDefault:"1"`  // until Redis has told
 	FailedKeys        int            `env:"FAILED_KEYS" envDefault:"60"`    // wrong keys per minute and address; 0: any number
 	UpstreamTimeout   time.Duration  `env:"UPSTREAM_TIMEOUT" envDefault:"60s"`
-	SpoolSegmentSlots int64          `env:"SPOOL_SEGMENT_SLOTS" envDefault:"65536"` // 256 bytes each
+	MaxRequestBody    int64          `env:"MAX_REQUEST_BODY" envDefault:"104857600"` // bytes; 0: any number
+	SpoolSegmentSlots int64          `env:"SPOOL_SEGMENT_SLOTS" envDefault:"65536"`  // 256 bytes each
 	SpoolMaxSegments  int            `env:"SPOOL_MAX_SEGMENTS" envDefault:"256"`
 	SpoolFull         spool.Policy   `env:"SPOOL_FULL" envDefault:"refuse"` // refuse or serve calls that cannot be recorded
 	DrainTimeout      time.Duration  `env:"DRAIN_TIMEOUT" envDefault:"30s"`
@@ -57,6 +58,7 @@ func (c Config) Validate() error {
 	need(c.TraceEndpoint == "" || strings.HasPrefix(c.TraceEndpoint, "http"), "OTEL_EXPORTER_OTLP_ENDPOINT must be an http or https address")
 	need(c.ID != "", "GATEWAY_ID is missing: a name of its own for each gateway")
 	need(c.UpstreamTimeout > 0, "UPSTREAM_TIMEOUT must be more than 0, not %s", c.UpstreamTimeout)
+	need(c.MaxRequestBody >= 0, "MAX_REQUEST_BODY must not be negative: 0 is no limit")
 	need(c.DrainTimeout >= 0, "DRAIN_TIMEOUT must not be negative, as %s is", c.DrainTimeout)
 	wrong.Listen("GATEWAY_LISTEN", c.Listen)
 	wrong.Listen("GATEWAY_PRIVATE_LISTEN", c.PrivateListen)

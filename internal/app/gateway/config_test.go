@@ -29,6 +29,7 @@ func TestAGatewayStartsWithNoSecretThatIsMissingOrShort(t *testing.T) {
 		"a share of calls":    {func(c *gateway.Config) { c.TraceShare = 1.5 }, []string{"TRACE_SHARE"}},
 		"an unknown policy":   {func(c *gateway.Config) { c.SpoolFull = "forget" }, []string{"SPOOL_FULL"}},
 		"a limit below zero":  {func(c *gateway.Config) { c.FailedKeys = -1 }, []string{"FAILED_KEYS"}},
+		"a body below zero":   {func(c *gateway.Config) { c.MaxRequestBody = -1 }, []string{"MAX_REQUEST_BODY"}},
 		"another Redis":       {func(c *gateway.Config) { c.RedisURL = "http://127.0.0.1" }, []string{"REDIS_URL"}},
 		"no time for a drain": {func(c *gateway.Config) { c.DrainTimeout = -1 }, []string{"DRAIN_TIMEOUT"}},
 	} {

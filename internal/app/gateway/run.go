@@ -164,6 +164,7 @@ func (p *program) gateway(public, private net.Listener) *proxy.Gateway {
 	return proxy.New(proxy.Config{
 		PortalURL: p.cfg.PortalURL, Pepper: []byte(p.cfg.Pepper), IdentitySecret: []byte(p.cfg.IdentitySecret),
 		Timeout: p.cfg.UpstreamTimeout, Upstreams: outbound.Networks(p.cfg.UpstreamNetworks, own), TrustedProxies: p.cfg.TrustedProxies,
+		MaxBody: p.cfg.MaxRequestBody,
 	}, proxy.Parts{
 		Clock: p.clock, Views: p.views, Limiter: p.limiter, Failures: memory.NewFailures(p.cfg.FailedKeys), Wallet: p.wallet, Spool: p.spool,
 		Refusals: p.refusals, Logger: p.logger, Registry: p.registry, Watch: p.watch, Tracer: p.tracer,

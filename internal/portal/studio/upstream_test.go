@@ -38,7 +38,7 @@ func TestAnUpstreamIsSetAndShownAgain(t *testing.T) {
 	b.Get(page).Has(t, 200, `placeholder="/healthz"`, `placeholder="10s"`, "the gateway’s own", `value="1"`)
 	b.Post(page, posted(t, p, url.Values{
 		"balance": {"least_requests"}, "websocket": {"1"}, "active.path": {"/up"}, "active.every": {"30s"}, "passive.failures": {"-1"}, "timeouts.call": {"1m"}, "timeouts.first_byte": {"500ms"},
-		"retry.attempts": {"2"}, "cors.origins": {"https://a.example, https://b.example"}, "cors.credentials": {"1"}, "cors.max_age": {"600"}, "breaker.open": {"2s"},
+		"retry.attempts": {"2"}, "cors.origins": {"https://a.example, https://b.example"}, "cors.credentials": {"1"}, "cors.max_age": {"600"}, "breaker.open": {"2s"}, "max_body": {"10 mib"},
 	})).Has(t, 303)
 	u, err := p.Catalog.Upstream(postgres.AsStaff(t.Context()), "weather")
 	if err != nil {
@@ -47,21 +47,21 @@ func TestAnUpstreamIsSetAndShownAgain(t *testing.T) {
 	if len(u.Live) != 2 || u.Live[0] != (upstream.Target{URL: "http://127.0.0.1:9001", Weight: 3}) || len(u.Test) != 1 || u.Test[0].Weight != 1 {
 		t.Errorf("%+v %+v", u.Live, u.Test)
 	}
-	if pol := u.Policy; pol.Balance != upstream.LeastRequests || !pol.WebSocket || pol.Active.Path != "/up" || pol.Active.Every != 30*time.Second || pol.Passive.Failures != -1 || pol.Timeouts.FirstByte != 500*time.Millisecond || pol.Timeouts.Call != time.Minute || pol.Retry.Attempts != 2 || pol.Active.Timeout != 0 {
+	if pol := u.Policy; pol.Balance != upstream.LeastRequests || !pol.WebSocket || pol.Active.Path != "/up" || pol.Active.Every != 30*time.Second || pol.Passive.Failures != -1 || pol.Timeouts.FirstByte != 500*time.Millisecond || pol.Timeouts.Call != time.Minute || pol.Retry.Attempts != 2 || pol.Active.Timeout != 0 || pol.MaxBody != 10<<20 {
 		t.Errorf("%+v", pol)
 	}
 	if len(u.CORS.Origins) != 2 || !u.CORS.Credentials || u.CORS.MaxAge != 600 {
 		t.Errorf("%+v", u.CORS)
 	}
-	b.Get(page).Has(t, 200, `value="30s"`, `value="500ms"`, `value="1m"`, "https://a.example https://b.example", "http://127.0.0.1:9003", `value="-1"`)
+	b.Get(page).Has(t, 200, `value="30s"`, `value="500ms"`, `value="1m"`, "https://a.example https://b.example", "http://127.0.0.1:9003", `value="-1"`, `value="10 MiB"`)
 	b.Post(page, posted(t, p, url.Values{"active.path": {"/up"}, "active.every": {"1m"}, "cors.origins": {"https://b.example"}, "retry.attempts": {"2"}, "target_weight": {"3", "1", "2"}})).Has(t, 303)
 	b.Post(page, posted(t, p, url.Values{"active.path": {"/up"}, "active.every": {"1m"}, "cors.origins": {"https://b.example"}, "retry.attempts": {"2"}, "target_weight": {"3", "1", "2"}})).Has(t, 303)
 	want := []map[string]string{{"upstream": u.ID.String(), "live": "http://127.0.0.1:9000=1 → http://127.0.0.1:9001=3 http://127.0.0.1:9003=1", "test": "none → http://127.0.0.1:9002/t=1",
 		"balance": "default → least_requests", "websocket": "false → true", "active.path": "default → /up", "active.every": "default → 30s", "passive.failures": "default → -1", "timeouts.call": "default → 1m0s",
-		"timeouts.first_byte": "default → 500ms", "retry.attempts": "default → 2", "cors.origins": "default → https://a.example https://b.example", "cors.credentials": "false → true", "cors.max_age": "default → 600", "breaker.open": "default → 2s"},
+		"timeouts.first_byte": "default → 500ms", "retry.attempts": "default → 2", "cors.origins": "default → https://a.example https://b.example", "cors.credentials": "false → true", "cors.max_age": "default → 600", "breaker.open": "default → 2s", "max_body": "default → 10 MiB"},
 		{"upstream": u.ID.String(), "live": "http://127.0.0.1:9001=3 http://127.0.0.1:9003=1 → http://127.0.0.1:9001=3 http://127.0.0.1:9003=2", "balance": "least_requests → default", "websocket": "true → false",
 			"active.every": "30s → 1m0s", "passive.failures": "-1 → default", "timeouts.call": "1m0s → default", "timeouts.first_byte": "500ms → default", "cors.origins": "https://a.example https://b.example → https://b.example",
-			"cors.credentials": "true → false", "cors.max_age": "600 → default", "breaker.open": "2s → default"}}
+			"cors.credentials": "true → false", "cors.max_age": "600 → default", "breaker.open": "2s → default", "max_body": "10 MiB → default"}}
 	if noted := noted(t, p, "upstream.change"); !reflect.DeepEqual(noted, want) { // the third form changed nothing
 		t.Errorf("noted %v\nwant  %v", noted, want)
 	}
@@ -106,6 +106,8 @@ func TestUpstreamMistakesStandBesideTheirFields(t *testing.T) {
 		"Choose in turn":                            {"balance": {"dice"}},
 		"The first byte cannot be allowed":          {"timeouts.call": {"1s"}, "timeouts.first_byte": {"2s"}},
 		"is not an origin such as":                  {"cors.origins": {"app.example.com"}},
+		"Write a size such as 10 MiB":               {"max_body": {"10 MB"}},
+		"Give a size from 1 B to 1024 GiB":          {"max_body": {"2000 GiB"}},
 		"Browsers send credentials to named":        {"cors.origins": {"*"}, "cors.credentials": {"1"}},
 		"Give a number from -1 to 5":                {"retry.attempts": {"50"}},
 		"Another version of this API was published": {"upstream": {"00000000-0000-0000-0000-000000000001"}},

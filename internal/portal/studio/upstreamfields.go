@@ -21,6 +21,7 @@ type setting struct {
 	time  *time.Duration
 	list  *[]string
 	flag  *bool
+	size  *upstream.Size
 }
 
 // group is settings that belong together.
@@ -59,6 +60,7 @@ func settings(u *catalog.Upstream) []group {
 	}
 	return []group{
 		{"Connections", "", []setting{
+			{UpstreamSetting: page.UpstreamSetting{Name: "max_body", Label: "Largest request body", Placeholder: "the gateway’s own", Hint: "Such as 10 MiB, counted as it is sent. Larger ones are refused with 413. −1 sets no limit."}, size: &p.MaxBody},
 			flag("websocket", "Allow WebSocket connections", "They need a valid key to open, and close when it is revoked.", &p.WebSocket),
 			flag("sign_identity", "Sign who calls", "For upstreams that trust the gateway’s signed caller header.", &u.SignIdentity)}},
 		{"Active health checks", "The gateway asks each target on its own. Without a path it does not.", []setting{
@@ -115,6 +117,10 @@ func (s setting) value() string {
 		return strings.Join(*s.list, " ")
 	case s.flag != nil && *s.flag:
 		return "1"
+	case s.size != nil && *s.size < 0:
+		return "-1"
+	case s.size != nil && *s.size > 0:
+		return s.size.String()
 	}
 	return ""
 }
@@ -131,11 +137,26 @@ func (s setting) read(text string, invalid problem.Invalid) {
 		n, err := strconv.Atoi(strings.ReplaceAll(text, "−", "-"))
 		invalid.Check(err == nil, s.Name, "Type a whole number.")
 		*s.count = n
+	case s.size != nil:
+		*s.size = sizeOf(text, s.Name, invalid)
 	case s.time != nil:
 		*s.time = durationOf(text, s.Name, invalid)
 	case s.list != nil:
 		*s.list = strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == ',' || r == '\n' || r == '\r' || r == '\t' })
 	}
+}
+
+// sizeOf reads 10 MiB or −1; nothing is the default.
+func sizeOf(text, field string, invalid problem.Invalid) upstream.Size {
+	switch strings.ReplaceAll(text, "−", "-") {
+	case "":
+		return 0
+	case "-1":
+		return -1
+	}
+	size, err := upstream.ParseSize(text)
+	invalid.Check(err == nil && size > 0, field, "Write a size such as 10 MiB or 512 KiB, or −1 for no limit.")
+	return size
 }
 
 func readPolicy(r *request.Request, in *catalog.Upstream, invalid problem.Invalid) {
