@@ -13,6 +13,7 @@ const (
 	schemeHeader  = "TollgateKey"
 	limitResponse = "TollgateTooManyRequests"
 	limitHeader   = "TollgateRateLimit"
+	largeResponse = "TollgateContentTooLarge"
 )
 
 // ServedInput is what the gateway adds to a document.
@@ -46,8 +47,8 @@ type ServedLimit struct {
 // Served returns the document that developers download: OpenAPI 3 JSON whose
 // only server is the gateway, whose only credentials are Tollgate's keys (the
 // document's own schemes stay declared but no operation asks for them), where
-// every operation documents the headers that tell limits, and the 429; and whose
-// member x-tollgate-plans lists the plans' limits.
+// every operation documents the headers that tell limits, and the 429, and those
+// with a body the 413; and whose member x-tollgate-plans lists the plans' limits.
 func (d *Document) Served(in ServedInput) (json.RawMessage, error) {
 	if d.root == nil {
 		return nil, errors.New("openapi: the document could not be read")
@@ -109,6 +110,9 @@ func servedOperation(op *node, res *resolver) *node {
 	limited := object(op.at, "$ref", newString(op.at, "#/components/responses/"+limitResponse))
 	if own := res.deref(responses.get("429")); own.isObject() {
 		limited = own.with("headers", withLimitHeaders(own.get("headers"), refusalHeaders))
+	}
+	if op.get("requestBody") != nil && responses.get("413") == nil {
+		responses = responses.with("413", object(op.at, "$ref", newString(op.at, "#/components/responses/"+largeResponse)))
 	}
 	return op.with("responses", responses.with("429", limited))
 }

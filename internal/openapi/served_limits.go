@@ -87,12 +87,11 @@ func servedComponents(components *node, plans []ServedPlan) *node {
 		}
 		return r.with("headers", withLimitHeaders(r.get("headers"), limitHeaders))
 	})
-	return components.with("securitySchemes", schemes).with("headers", headers).with("responses", responses.with(limitResponse, refusal(plans)))
+	return components.with("securitySchemes", schemes).with("headers", headers).with("responses", responses.with(limitResponse, limitRefusal(plans)).with(largeResponse, largeRefusal()))
 }
 
-// refusal is the gateway's 429.
-func refusal(plans []ServedPlan) *node {
-	var none place
+// limitRefusal is the gateway's 429.
+func limitRefusal(plans []ServedPlan) *node {
 	description := "A limit of the plan refused the call. It was not forwarded and not counted; try again after Retry-After."
 	var all []string
 	for _, p := range plans {
@@ -103,21 +102,38 @@ func refusal(plans []ServedPlan) *node {
 	if len(all) > 0 {
 		description += " Limits: " + strings.Join(all, "; ") + "."
 	}
-	property := func(kind, meaning string, more ...any) *node {
-		return object(none, append([]any{"type", text(kind), "description", text(meaning)}, more...)...)
-	}
-	schema := object(none, "type", text("object"), "required", list(text("type"), text("title"), text("status"), text("detail"), text("code")), "properties", object(none,
-		"type", property("string", "A page that says what the problem is and what to do.", "format", text("uri-reference")),
-		"title", property("string", "What kind of problem."),
-		"status", property("integer", "429."),
-		"detail", property("string", "Which limit refused, and when to try again."),
-		"code", property("string", "Which kind of limit refused.", "enum", list(text("rate-limit-exceeded"), text("concurrency-limit-exceeded"), text("quota-exceeded"), text("balance-exhausted"), text("quota-unavailable"))),
-		"request_id", property("string", "Names the call when you ask for help."),
+	codes := list(text("rate-limit-exceeded"), text("concurrency-limit-exceeded"), text("quota-exceeded"), text("balance-exhausted"), text("quota-unavailable"))
+	return refusal(description, "429.", "Which limit refused, and when to try again.",
+		property("string", "Which kind of limit refused.", "enum", codes),
 		"retry_after", property("integer", "As the header Retry-After."),
 		"policy", property("string", "The limit that refused, such as 100 calls per minute."),
-		"plan_url", property("string", "Where larger plans are.", "format", text("uri"))))
-	return object(none, "description", text(description), "headers", withLimitHeaders(nil, refusalHeaders),
-		"content", object(none, "application/problem+json", object(none, "schema", schema)))
+		"plan_url", property("string", "Where larger plans are.", "format", text("uri"))).with("headers", withLimitHeaders(nil, refusalHeaders))
+}
+
+// largeRefusal is the gateway's 413.
+func largeRefusal() *node {
+	return refusal("The body of the request is larger than the API takes, counted in bytes as they are sent. The call is not billed.",
+		"413.", "How large a body may be.", property("string", "What refused.", "enum", list(text("body-too-large"))))
+}
+
+func property(kind, meaning string, more ...any) *node {
+	return object(place{}, append([]any{"type", text(kind), "description", text(meaning)}, more...)...)
+}
+
+// refusal is an answer of the gateway with a problem body. More properties of
+// that are in more, as names and nodes.
+func refusal(description, status, detail string, code *node, more ...any) *node {
+	var none place
+	properties := object(none, append([]any{
+		"type", property("string", "A page that says what the problem is and what to do.", "format", text("uri-reference")),
+		"title", property("string", "What kind of problem."),
+		"status", property("integer", status),
+		"detail", property("string", detail),
+		"code", code,
+		"request_id", property("string", "Names the call when you ask for help."),
+	}, more...)...)
+	schema := object(none, "type", text("object"), "required", list(text("type"), text("title"), text("status"), text("detail"), text("code")), "properties", properties)
+	return object(none, "description", text(description), "content", object(none, "application/problem+json", object(none, "schema", schema)))
 }
 
 // servedPlans is the member x-tollgate-plans.

@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 )
 
@@ -48,7 +49,8 @@ func TestEveryOperationOfARealDocumentTellsItsLimits(t *testing.T) {
 			}
 			operations++
 			var o struct {
-				Responses map[string]response `json:"responses"`
+				RequestBody json.RawMessage     `json:"requestBody"`
+				Responses   map[string]response `json:"responses"`
 			}
 			if err := json.Unmarshal(op, &o); err != nil {
 				t.Fatal(err)
@@ -62,6 +64,9 @@ func TestEveryOperationOfARealDocumentTellsItsLimits(t *testing.T) {
 			if !tells(o.Responses["429"], "Retry-After") || !tells(o.Responses["429"], "X-RateLimit-Reset") {
 				t.Errorf("%s %s: its 429 does not say when to try again", method, path)
 			}
+			if _, told := o.Responses["413"]; told != (o.RequestBody != nil) {
+				t.Errorf("%s %s: tells of bodies that are too large: %v", method, path, told)
+			}
 			for status, r := range o.Responses {
 				if status[0] == '2' {
 					answers++
@@ -74,6 +79,9 @@ func TestEveryOperationOfARealDocumentTellsItsLimits(t *testing.T) {
 	}
 	if operations < 1000 || answers < 1000 || len(served.Components.Headers) < len(refusalHeaders) {
 		t.Errorf("%d operations, %d answers, %d headers", operations, answers, len(served.Components.Headers))
+	}
+	if served.Components.Responses[largeResponse].Ref != "" || !strings.Contains(string(raw), `"`+largeResponse+`":{`) {
+		t.Error("the 413 that operations refer to is not there")
 	}
 	t.Logf("%d operations, %d good answers; %d kB, the document alone %d kB", operations, answers, len(raw)/1000, len(doc.JSON())/1000)
 }
