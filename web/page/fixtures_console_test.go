@@ -149,7 +149,7 @@ func prepaidUsageFixture() UsageProps {
 	p.Chart.Limit, p.Chart.LimitLabel = 0, ""
 	p.Notices = []component.FlashProps{{Message: "89 % of the balance of Weather Prepaid is used", Detail: "9,796 of 11,000 prepaid calls are used. After 1,204 more calls, calls are refused. Ask us for a credit before that.", Tone: component.Warn},
 		{Message: "The balance of Routes Prepaid is empty", Detail: "No calls have been credited yet. Calls are refused until you get a credit: ask us for one. They work within seconds of it.", Tone: component.Bad}}
-	p.Quotas = []QuotaRow{{Label: "Weather Prepaid", Text: "Balance: 1,204 of 11,000 calls left", Percent: 89, Tone: component.Warn}, {Label: "Routes Prepaid", Text: "Balance: 0 of 0 calls left", Percent: 100, Tone: component.Bad}}
+	p.Quotas = []QuotaRow{{Label: "Weather Prepaid", Text: "Balance: 1,204 of 11,000 calls left", Percent: 89, Tone: component.Warn}, {Label: "Routes Prepaid", Text: "No calls credited yet", Percent: 100, Tone: component.Bad}}
 	p.Credits = []CreditRow{{Plan: "Weather Prepaid", Calls: "10,000", When: ago("2 days ago")}, {Plan: "Weather Prepaid", Calls: "1,000", When: ago("3 months ago")}}
 	return p
 }

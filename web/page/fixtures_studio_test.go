@@ -133,7 +133,7 @@ func prepaidFixture() CustomerProps {
 				Calls: Input{Value: "-5", Error: "Give a number of calls from 1 to 1,000,000,000,000."}, Why: Input{Error: "Say why, in a sentence for your colleagues."}, Credits: []CreditRow{
 					{Calls: "10,000", When: ago("2 days ago"), By: "mia@provider.example", Reason: "Paid by bank transfer, reference RF18 5390 0754 7034, for the whole of the winter season."},
 					{Calls: "1,000", When: ago("3 months ago"), By: "the plan", Reason: "Included in the plan"}}}}}},
-		{ID: "s2", Name: "Routes Prepaid", State: badge("Active", component.OK), Period: "1 Nov – 1 Dec 2026", Limits: []HeldLimit{{Position: "0", Balance: &HeldBalance{Left: "0 of 0 calls left", Percent: 100, Tone: component.Bad, Action: action, Credit: "c2"}}}}}}
+		{ID: "s2", Name: "Routes Prepaid", State: badge("Active", component.OK), Period: "1 Nov – 1 Dec 2026", Limits: []HeldLimit{{Position: "0", Balance: &HeldBalance{Left: "No calls credited yet", Percent: 100, Tone: component.Bad, Action: action, Credit: "c2"}}}}}}
 }
 
 func upstreamFixture() UpstreamProps {

@@ -123,6 +123,9 @@ func dashboardStats(next []billing.Forecast, quotas []quotaUse, last recent) []c
 		if of := quotas[i]; of.limit.Prepaid {
 			stat.Label, stat.Meter.Label = "Balance, "+q.Label, "Balance used"
 			stat.Value, stat.Note = format.Count(max(of.limit.Calls-of.calls, 0)), "left of "+format.Counted(of.limit.Calls, "prepaid call", "prepaid calls")
+			if of.limit.Calls == 0 {
+				stat.Note = "no calls credited yet"
+			}
 		}
 		stats = append(stats, stat)
 	}

@@ -77,7 +77,10 @@ func quotaRows(quotas []quotaUse) (rows []page.QuotaRow) {
 		row := page.QuotaRow{Label: q.name, Percent: q.percent(),
 			Text: format.Count(q.calls) + " of " + format.Count(q.limit.Calls) + " used; resets " + format.Date(q.end.In(q.loc))}
 		if q.limit.Prepaid {
-			row.Text = "Balance: " + offer.Left(q.limit.Calls, q.calls)
+			row.Text = offer.Left(q.limit.Calls, q.calls)
+			if q.limit.Calls > 0 {
+				row.Text = "Balance: " + row.Text
+			}
 		}
 		switch {
 		case row.Percent >= 100 && q.limit.Hard:

@@ -4,6 +4,9 @@ import "tollgate/internal/portal/format"
 
 // Left says what is left of a prepaid balance: 200 of 1,000 calls left.
 func Left(credited, used int64) string {
+	if credited == 0 {
+		return "No calls credited yet"
+	}
 	return format.Count(max(credited-used, 0)) + " of " + format.Counted(credited, "call", "calls") + " left"
 }
 

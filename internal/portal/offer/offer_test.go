@@ -47,6 +47,7 @@ func TestAPrepaidPlanIsNeverSaidToBeFreeOrToServeAMonth(t *testing.T) {
 		From([]plans.Offer{{Plan: sale, Terms: prepaid(1)}, {Plan: sale, Terms: free(100)}}): "Free to start",
 		Points(prepaid(5))[0]: "Prepaid calls, 5 to begin with; beyond the balance: calls are refused",
 		Left(1000, 1001):      "0 of 1,000 calls left",
+		Left(0, 0):            "No calls credited yet",
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)
