@@ -44,7 +44,7 @@ func settings(u *catalog.Upstream) []group {
 	span := func(name, label string, to *time.Duration, usual time.Duration, otherwise string) setting {
 		s := setting{UpstreamSetting: page.UpstreamSetting{Name: name, Label: label, Placeholder: otherwise}, time: to}
 		if usual != 0 {
-			s.Placeholder = short(usual)
+			s.Placeholder = upstream.Short(usual)
 		}
 		return s
 	}
@@ -92,18 +92,6 @@ func orElse(s setting, placeholder string) setting {
 	return s
 }
 
-// short writes 10s, 250ms, 5m.
-func short(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
-}
-
 // value is what a setting holds; a default is nothing.
 func (s setting) value() string {
 	switch {
@@ -112,7 +100,7 @@ func (s setting) value() string {
 	case s.count != nil && *s.count != 0:
 		return strconv.Itoa(*s.count)
 	case s.time != nil && *s.time != 0:
-		return short(*s.time)
+		return upstream.Short(*s.time)
 	case s.list != nil:
 		return strings.Join(*s.list, " ")
 	case s.flag != nil && *s.flag:
