@@ -91,7 +91,7 @@ func requestFixture() RequestProps {
 
 func limitFixtures() []LimitInput {
 	return []LimitInput{
-		{Inputs: Inputs{LimitCalls: {Value: "50"}, LimitPer: {Value: "second"}, LimitScope: {Value: "key"}, LimitAlgorithm: {Value: "leaky_bucket"}, LimitOperation: {Value: "GET /old", Error: "This operation is not published any more: the limit would count nothing. Choose another one."},
+		{Inputs: Inputs{LimitCalls: {Value: "50"}, LimitPer: {Value: "second"}, LimitScope: {Value: "key"}, LimitAlgorithm: {Value: "leaky_bucket"}, LimitOperation: {Value: "GET /old", Error: "No published operation of this product has this name, so the limit would count nothing. Choose one from the list, or leave this empty."},
 			LimitBurst: {Value: "3", Error: "The heaviest operation weighs 10: with a burst under 9 it could never be called."}}},
 		{Inputs: Inputs{LimitCalls: {Value: "2000"}, LimitPer: {Value: "hour"}, SurgePercent: {Value: "200"}, SurgeMinutes: {Value: "5"}}, Slots: []Inputs{
 			{SlotDays: {Value: "weekdays"}, SlotFrom: {Value: "", Error: "Give a time of day such as 08:30."}, SlotTo: {Value: "18:00"}, SlotPercent: {Value: "150"}},
@@ -103,8 +103,8 @@ func limitFixtures() []LimitInput {
 	}
 }
 
-func countedFixtures() []component.Option {
-	return []component.Option{{Value: "GET /current", Label: "GET /current", Group: "Weather v1, Weather v2"}, {Value: "GET /stations/{station_id}/observations", Label: "GET /stations/{station_id}/observations", Group: "Weather v2"}}
+func countedFixtures() []string {
+	return []string{"GET /current", "GET /stations/{station_id}/observations"}
 }
 
 func suggestionFixture() SuggestionProps {

@@ -131,10 +131,14 @@ func planLimits(p PlanFields) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		for i, limit := range p.limits() {
-			templ_7745c5c3_Err = limitRow(limit, i, p.Operations).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = limitRow(limit, i).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
+		}
+		templ_7745c5c3_Err = component.DataList(countedList, p.Operations).Render(ctx, templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
 		}
 		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "<div class=\"row\">")
 		if templ_7745c5c3_Err != nil {
@@ -185,18 +189,17 @@ func (l LimitInput) scope(row int) component.FieldProps {
 	return p
 }
 
-// operations are the choices for what a limit counts. One that is offered no
-// more stays to be seen.
-func (l LimitInput) operations(offered []component.Option) []component.Option {
-	chosen := l.Inputs[LimitOperation].Value
-	all := []component.Option{{Label: "All operations"}}
-	if chosen != "" && !slices.ContainsFunc(offered, func(o component.Option) bool { return o.Value == chosen }) {
-		all = append(all, component.Option{Value: chosen, Label: chosen + " (not published)"})
-	}
-	return component.Options(chosen, append(all, offered...)...)
+// operation is the field of what is counted alone.
+func (l LimitInput) operation(row int) component.FieldProps {
+	p := l.field(LimitOperation, "Counted operation", row)
+	p.List, p.Placeholder, p.Hint, p.Mono = countedList, "All operations", "Such as GET /forecast. Empty counts all operations.", true
+	return p
 }
 
-func limitRow(l LimitInput, row int, operations []component.Option) templ.Component {
+// countedList is the id of the operations that the rows share.
+const countedList = "operations"
+
+func limitRow(l LimitInput, row int) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -257,7 +260,7 @@ func limitRow(l LimitInput, row int, operations []component.Option) templ.Compon
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = limitCounting(l, row, operations).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = limitCounting(l, row).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -273,7 +276,7 @@ func limitRow(l LimitInput, row int, operations []component.Option) templ.Compon
 	})
 }
 
-func limitCounting(l LimitInput, row int, operations []component.Option) templ.Component {
+func limitCounting(l LimitInput, row int) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -316,7 +319,7 @@ func limitCounting(l LimitInput, row int, operations []component.Option) templ.C
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = component.Select(l.field(LimitOperation, "Counted operation", row), l.operations(operations)).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = component.Field(l.operation(row)).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -43,7 +43,7 @@ type PlanFields struct {
 	OrgError      string
 	Limits        []LimitInput
 	LimitsError   string
-	Operations    []component.Option // that a limit can count alone, grouped by API and version
+	Operations    []string // that a limit can count alone, such as GET /forecast
 	Suggested     SuggestionProps
 	Currencies    []component.Option
 	MonthlyFee    Input

@@ -12,7 +12,6 @@ import (
 	"tollgate/internal/portal/format"
 	"tollgate/internal/portal/request"
 	"tollgate/internal/quota"
-	"tollgate/web/component"
 	"tollgate/web/page"
 )
 
@@ -146,7 +145,7 @@ func (f *planForm) limitMistakes() bool {
 }
 
 // operations offers the published operations of a product as what a limit can
-// count alone, and notes where another one is chosen.
+// count alone, and notes where another one is typed.
 func (p *Pages) operations(r *request.Request, product uuid.UUID, f *page.PlanFields) error {
 	all, err := p.Plans.Operations(r.Ctx(), product)
 	if err != nil {
@@ -155,11 +154,11 @@ func (p *Pages) operations(r *request.Request, product uuid.UUID, f *page.PlanFi
 	known := map[string]bool{"": true}
 	for _, o := range all {
 		known[o.Call] = true
-		f.Operations = append(f.Operations, component.Option{Value: o.Call, Label: o.Call, Group: o.Versions})
+		f.Operations = append(f.Operations, o.Call)
 	}
 	for _, row := range f.Limits {
 		if !known[row.Inputs[page.LimitOperation].Value] {
-			row.Fail(page.LimitOperation, "This operation is not published any more: the limit would count nothing. Choose another one.")
+			row.Fail(page.LimitOperation, "No published operation of this product has this name, so the limit would count nothing. Choose one from the list, or leave this empty.")
 		}
 	}
 	return nil

@@ -86,13 +86,17 @@ func TestALimitsOperationIsChosenFromThePublishedOnes(t *testing.T) {
 	b := p.Staff(t, "product")
 	publish(t, p, b)
 	u := product(t, p, b)
-	b.Get(u+"/plans/new").Has(t, 200, `<optgroup label="Weather 1.0">`, `<option value="GET /forecast/{city}">GET /forecast`)
+	rows := proForm()
+	rows.Set("add_limit", "1")
+	if offered := b.Post(u+"/plans/new", rows).Has(t, 200, `list="operations"`, `<datalist id="operations">`); strings.Count(offered.Body, `<option value="GET /forecast/{city}">`) != 1 {
+		t.Error("the operations are not listed once for all limits")
+	}
 	form := proForm()
 	form["limit_operation"] = []string{"GET /gone", ""}
 	for button, status := range map[string]int{"": 422, "preview": 422, "add_limit": 200} {
 		sent := maps.Clone(form)
 		sent.Set(button, "1")
-		b.Post(u+"/plans/new", sent).Has(t, status, `<option value="GET /gone" selected>GET /gone (not published)`, "is not published any more")
+		b.Post(u+"/plans/new", sent).Has(t, status, `value="GET /gone"`, "No published operation of this product has this name")
 	}
 	form["limit_operation"] = []string{"GET /forecast/{city}", ""}
 	b.Post(u+"/plans/new", form).Has(t, 303)
