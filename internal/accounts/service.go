@@ -168,14 +168,14 @@ func (s *Service) Customers(ctx context.Context) (out []Organization, err error)
 }
 
 // FindCustomers lists organizations whose name holds text, in either case, by
-// name, at most limit of them, and counts all.
+// name but one of that very name first, at most limit of them, and counts all.
 func (s *Service) FindCustomers(ctx context.Context, text string, limit int) (out []Organization, total int64, err error) {
 	const named = `NOT provider AND position(lower(?) IN lower(name)) > 0`
 	err = s.db.InTx(ctx, func(_ context.Context, tx *postgres.Tx) error {
 		if err := tx.Raw(`SELECT count(*) FROM organizations WHERE `+named, text).Scan(&total).Error; err != nil {
 			return err
 		}
-		return tx.Where(named, text).Order("lower(name), id").Limit(limit).Find(&out).Error
+		return tx.Raw(`SELECT * FROM organizations WHERE `+named+` ORDER BY lower(name) <> lower(?), lower(name), id LIMIT ?`, text, text, limit).Scan(&out).Error
 	})
 	return out, total, err
 }

@@ -69,18 +69,21 @@ func publicationFixture() PublicationProps {
 func planFieldsFixture() PlanFields {
 	return PlanFields{
 		Action: "/studio/products/1/plans/new", Name: Input{Value: "Pro"}, Slug: Input{Value: "pro"}, Limits: limitFixtures(), Operations: countedFixtures(), Suggested: suggestionFixture(), MonthlyFee: Input{Value: "29.00"}, Included: Input{Value: "0"},
-		Organizations: component.Options("", component.Option{Value: "", Label: "None"}, component.Option{Value: "o1", Label: "Fjord Analytics AS"}),
-		Models:        component.Options("graduated", component.Option{Value: "none", Label: "None"}, component.Option{Value: "per_unit", Label: "Per call"}, component.Option{Value: "graduated", Label: "Graduated"}),
-		Billed:        []component.Option{{Value: "2", Label: "2xx", Hint: "Success", Selected: true}, {Value: "3", Label: "3xx", Hint: "Redirects, not modified", Selected: true}, {Value: "4", Label: "4xx", Hint: "Faults of the caller", Selected: true}, {Value: "5", Label: "5xx", Hint: "Faults of the API"}},
-		Tiers:         []TierInput{{UpTo: Input{Value: "100000"}, UnitPrice: Input{Value: "0"}}, {UpTo: Input{Value: "1000000"}, UnitPrice: Input{Value: "0.0004"}}, {UnitPrice: Input{Value: "0,00025", Error: "Write decimals with a point."}, Flat: Input{Value: "50"}}},
-		Preview:       []PreviewRow{{Calls: "10,000", Total: "$29.00", Each: "$0.0029"}, {Calls: "250,000", Total: "$89.00", Each: "$0.000356"}, {Calls: "5,000,000", Total: "$1,439.00", Each: "$0.000288"}},
-		Cliffs:        []string{"The bill falls by $12.00 at 1,000,001 calls."},
+		Organizations: []string{"Alpenrad", "Fjord Analytics AS"}, Organization: Input{Value: "fjord", Error: "Choose the organization that is meant below."},
+		Visibility: component.Options("private", component.Option{Value: "public", Label: "Everybody"}, component.Option{Value: "private", Label: "One organization"}),
+		Found:      []component.Option{{Label: "Choose one"}, {Value: "o1", Label: "Fjord Analytics AS, customer since 3 May 2024"}, {Value: "o2", Label: "Fjordline, customer since 9 June 2025"}},
+		Models:     component.Options("graduated", component.Option{Value: "none", Label: "None"}, component.Option{Value: "per_unit", Label: "Per call"}, component.Option{Value: "graduated", Label: "Graduated"}),
+		Billed:     []component.Option{{Value: "2", Label: "2xx", Hint: "Success", Selected: true}, {Value: "3", Label: "3xx", Hint: "Redirects, not modified", Selected: true}, {Value: "4", Label: "4xx", Hint: "Faults of the caller", Selected: true}, {Value: "5", Label: "5xx", Hint: "Faults of the API"}},
+		Tiers:      []TierInput{{UpTo: Input{Value: "100000"}, UnitPrice: Input{Value: "0"}}, {UpTo: Input{Value: "1000000"}, UnitPrice: Input{Value: "0.0004"}}, {UnitPrice: Input{Value: "0,00025", Error: "Write decimals with a point."}, Flat: Input{Value: "50"}}},
+		Preview:    []PreviewRow{{Calls: "10,000", Total: "$29.00", Each: "$0.0029"}, {Calls: "250,000", Total: "$89.00", Each: "$0.000356"}, {Calls: "5,000,000", Total: "$1,439.00", Each: "$0.000288"}},
+		Cliffs:     []string{"The bill falls by $12.00 at 1,000,001 calls."},
 	}
 }
 
 func requestFixture() RequestProps {
 	grant := planFieldsFixture()
 	grant.Action = "/studio/requests/1/grant"
+	grant.Visibility = grant.Visibility[1:]
 	grant.Submit, grant.AskFree, grant.FreeError = "Grant this plan", true, "Type a price or a limit, or tick that the plan has neither."
 	return RequestProps{
 		Organization: "Fjord Analytics AS", Status: badge("Open", component.Accent), Message: "We move our winter service to you.\nPeak is 2,000 a second on storm days.",

@@ -39,9 +39,7 @@ func readPlan(r *request.Request, granted bool) *planForm {
 	f.note("monthly_fee", err)
 	f.plan.RecurringFee = fee
 	if !granted && r.Form("visibility") == "private" {
-		org, ok := r.FormID("organization")
-		f.invalid.Check(ok, "organization", "Choose the organization.")
-		f.plan.PrivateTo = &org
+		f.plan.PrivateTo = &uuid.UUID{} // found by its name later
 	}
 	f.fields.Tiers = tierInputs(r)
 	f.usage(r, currency)
@@ -220,14 +218,14 @@ func (f *planForm) refuse(fields map[string]string, message string) {
 }
 
 // show fills the form's fields as they were typed, with messages and a preview.
-func (f *planForm) show(r *request.Request, customers map[uuid.UUID]string) page.PlanFields {
+func (f *planForm) show(r *request.Request, granted bool) page.PlanFields {
 	p := &f.fields
 	p.Name, p.Slug = typed(r, f.invalid, "name"), typed(r, f.invalid, "slug")
 	p.MonthlyFee, p.LimitsError = typed(r, f.invalid, "monthly_fee"), f.invalid["limits"]
 	f.addRow(r)
 	p.Included, p.UnitPrice, p.PackageSize = typed(r, f.invalid, "included_units"), typed(r, f.invalid, "unit_price"), typed(r, f.invalid, "package_size")
-	p.OrgError, p.ModelError, p.MeterError, p.TiersError, p.FreeError = f.invalid["organization"], f.invalid["model"], f.invalid["meter"], f.invalid["tiers"], f.invalid["free_unlimited"]
-	choices(p, r.Form, customers)
+	p.Organization.Error, p.ModelError, p.MeterError, p.TiersError, p.FreeError = f.invalid["organization"], f.invalid["model"], f.invalid["meter"], f.invalid["tiers"], f.invalid["free_unlimited"]
+	choices(p, r.Form, granted)
 	p.Billed, p.BilledError = billedOptions(r.FormAll("billed_classes")), f.invalid["billed_classes"]
 	p.Error = firstOf(p.Error, rest(f.invalid, "name", "slug", "limits", "monthly_fee", "included_units", "unit_price", "package_size", "organization", "model", "meter", "billed_classes", "tiers", "free_unlimited"))
 	if f.valid() {
@@ -237,7 +235,7 @@ func (f *planForm) show(r *request.Request, customers map[uuid.UUID]string) page
 }
 
 // choices fills the lists, each with what was chosen.
-func choices(p *page.PlanFields, chosen func(string) string, customers map[uuid.UUID]string) {
+func choices(p *page.PlanFields, chosen func(string) string, granted bool) {
 	p.Sale = option(firstOf(chosen("sale"), plans.SelfServe), plans.SelfServe, "Self-serve", plans.OnRequest, "On request", plans.Anonymous, "No key needed")
 	p.Visibility = option(firstOf(chosen("visibility"), "public"), "public", "Everybody", "private", "One organization")
 	p.Currencies = option(firstOf(chosen("currency"), "usd"), "usd", "USD", "eur", "EUR", "gbp", "GBP", "chf", "CHF", "jpy", "JPY")
@@ -246,12 +244,10 @@ func choices(p *page.PlanFields, chosen func(string) string, customers map[uuid.
 	p.Meters = option(firstOf(chosen("meter"), "requests"), "requests", "Calls", "units", "Units: the weights of operations", "bytes_out", "Bytes sent to the customer",
 		"bytes_in", "Bytes received from the customer", "bytes", "Bytes in both directions", "duration", "Milliseconds that calls take")
 	p.Billed = billedOptions([]string{"2", "3", "4"})
-	if customers == nil { // a granted plan: neither is a choice
+	if granted { // neither is a choice
 		p.Sale, p.Visibility = p.Sale[:1], option("private", "private", "This organization")
 		p.Sale[0].Selected = true
-		return
 	}
-	p.Organizations = organizations(chosen("organization"), customers)
 }
 
 // preview prices a few round numbers of calls, and says where a bill falls.

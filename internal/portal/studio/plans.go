@@ -1,27 +1,12 @@
 package studio
 
 import (
-	"slices"
-	"strings"
-
 	"github.com/a-h/templ"
 	"github.com/google/uuid"
 
 	"tollgate/internal/portal/request"
-	"tollgate/web/component"
 	"tollgate/web/page"
 )
-
-func organizations(chosen string, customers map[uuid.UUID]string) []component.Option {
-	out := []component.Option{{Value: "", Label: "Choose one"}}
-	for id, name := range customers {
-		out = append(out, component.Option{Value: id.String(), Label: name, Selected: id.String() == chosen})
-	}
-	slices.SortFunc(out[1:], func(a, b component.Option) int {
-		return strings.Compare(strings.ToLower(a.Label)+a.Value, strings.ToLower(b.Label)+b.Value)
-	})
-	return out
-}
 
 // NewPlan is the form of a plan.
 func (p *Pages) NewPlan(r *request.Request) error {
@@ -32,11 +17,10 @@ func (p *Pages) NewPlan(r *request.Request) error {
 	if err := p.operations(r, product, &props.Fields); err != nil {
 		return err
 	}
-	customers, err := p.customerNames(r)
-	if err != nil {
+	if err := p.organizations(r, &props.Fields); err != nil {
 		return err
 	}
-	choices(&props.Fields, func(string) string { return "" }, customers)
+	choices(&props.Fields, func(string) string { return "" }, false)
 	return r.Page(page.PlanForm(r.Layout("New plan"), props))
 }
 
@@ -65,6 +49,9 @@ func (p *Pages) CreatePlan(r *request.Request) error {
 	if err := p.operations(r, product, &form.fields); err != nil {
 		return err
 	}
+	if err := p.findOrganization(r, form); err != nil {
+		return err
+	}
 	if form.valid() && !asking(r) {
 		form.plan.Product = product
 		_, err = p.Plans.CreatePlan(r.Ctx(), r.Identity.User, form.plan)
@@ -77,11 +64,10 @@ func (p *Pages) CreatePlan(r *request.Request) error {
 		}
 		form.refuse(fields, message)
 	}
-	customers, err := p.customerNames(r)
-	if err != nil {
+	if err := p.organizations(r, &form.fields); err != nil {
 		return err
 	}
-	props.Fields = form.show(r, customers)
+	props.Fields = form.show(r, false)
 	return form.answer(r, page.PlanForm(r.Layout("New plan"), props))
 }
 

@@ -84,7 +84,7 @@ func (p *Pages) requestProps(r *request.Request, q plans.Request) (page.RequestP
 		props.Decision = "Declined: " + q.Reason
 	default:
 		props.Grant, props.DeclineAction = &page.PlanFields{Action: u + "/grant", Submit: "Grant this plan", AskFree: true}, u+"/decline"
-		choices(props.Grant, func(string) string { return "" }, nil)
+		choices(props.Grant, func(string) string { return "" }, true)
 		return props, p.operations(r, q.ProductID, props.Grant)
 	}
 	return props, nil
@@ -121,7 +121,7 @@ func (p *Pages) Grant(r *request.Request) error {
 		return r.RedirectWith("This request was answered already.", "/studio/requests/"+q.ID.String())
 	}
 	form.fields.Action, form.fields.Submit = props.Grant.Action, props.Grant.Submit
-	fields := form.show(r, nil)
+	fields := form.show(r, true)
 	props.Grant = &fields
 	return form.answer(r, page.Request(r.Layout("Request of "+q.OrgName), props))
 }

@@ -227,7 +227,7 @@ func TestPlanMistakesStandBesideTheirFields(t *testing.T) {
 		"Choose one of the listed currencies":  func(f url.Values) { f.Set("currency", "xxx") },
 		"Choose at least one, or no price":     func(f url.Values) { f.Del("billed_classes") },
 		"Choose from 1xx, 2xx":                 func(f url.Values) { f.Set("billed_classes", "9") },
-		"Choose the organization":              func(f url.Values) { f.Set("visibility", "private") },
+		"Type the name of the organization":    func(f url.Values) { f.Set("visibility", "private") },
 	} {
 		form := proForm()
 		form.Set("included_units", "123")
