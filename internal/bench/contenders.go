@@ -58,9 +58,11 @@ func (f *field) all(target string, keys []string) []entry {
 		{name: "nginx+Lua", addr: lua, start: func() (*os.Process, error) { return nginx(f.dir, "lua", luaConf(lua, target, keys)) }},
 		f.tollgate("Tollgate", bin("gateway"), f.database.URL),
 	}
-	alone := out[len(out)-1]
-	alone.name, alone.start, alone.during = "database away", nil, f.away
-	out = append(out, alone)
+	away := out[len(out)-1]
+	away.name, away.start, away.during = "database away", nil, f.away
+	alone := f.tollgate("alone", bin("gateway"), f.database.URL, "GATEWAY_DATA_DIR="+f.memory)
+	alone.during = f.away
+	out = append(out, away, alone)
 	builds, _ := filepath.Glob(bin("gateway-*")) // fails only for a bad pattern
 	for _, build := range builds {
 		out = append(out, f.tollgate(strings.TrimPrefix(filepath.Base(build), "gateway-"), build, f.database.URL))
@@ -68,15 +70,15 @@ func (f *field) all(target string, keys []string) []entry {
 	return out
 }
 
-// tollgate is the gateway as it is shipped.
-func (f *field) tollgate(name, binary, database string) entry {
+// tollgate is the gateway as it is shipped, with further settings.
+func (f *field) tollgate(name, binary, database string, more ...string) entry {
 	addr := freeAddr()
 	return entry{name: name, addr: addr, start: func() (*os.Process, error) {
-		return start([]string{
+		return start(append([]string{
 			"GATEWAY_LISTEN=" + addr, "GATEWAY_PRIVATE_LISTEN=" + freeAddr(), "GATEWAY_ID=" + name, "DATABASE_URL=" + database,
 			"GATEWAY_DATA_DIR=" + filepath.Join(f.dir, strings.ReplaceAll(name, " ", "-")), "KEY_PEPPER=" + pepper, "IDENTITY_SECRET=" + secret,
 			"UPSTREAM_NETWORKS=127.0.0.0/8", "LOG_LEVEL=ERROR",
-		}, f.dir, binary)
+		}, more...), f.dir, binary)
 	}}
 }
 

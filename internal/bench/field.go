@@ -31,6 +31,7 @@ type contender struct {
 type field struct {
 	settings
 	dir        string
+	memory     string // a folder that no disk is under
 	database   *private.Cluster
 	upstream   *os.Process
 	contenders []contender
@@ -55,6 +56,10 @@ func newField(ctx context.Context, s settings) (f *field, err error) {
 		return nil, err
 	}
 	undo = append(undo, func() { _ = os.RemoveAll(f.dir) })
+	if f.memory, err = os.MkdirTemp("/dev/shm", "bench"); err != nil {
+		return nil, err
+	}
+	undo = append(undo, func() { _ = os.RemoveAll(f.memory) })
 	if err := os.Chmod(f.dir, 0o711); err != nil { //nolint:gosec // PostgreSQL's and nginx's users pass through
 		return nil, err
 	}

@@ -15,8 +15,9 @@ import (
 )
 
 // The copy on disk: its form's name, the length and the rows without keys as
-// gob, the keys in records of one size, and SHA-256 over all that. Any change
-// of the form changes the name.
+// gob, the keys in records of one size, and SHA-256 over all that. The name
+// changes with whatever a program of the other form would take for something
+// else; a field that it may leave out does not change it.
 const (
 	fileForm   = "tollgate view 3\n"
 	recordSize = len(token.Hash{}) + 3*16 + 8 + 1
