@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 
 	"tollgate/internal/quota"
-	"tollgate/internal/quota/lease"
 	"tollgate/internal/subscriptions/period"
 )
 
@@ -74,7 +73,7 @@ type Hold struct {
 	Unpaid bool // an invoice of the subscription could not be paid
 	zone   *time.Location
 	sets   []effective // while overrides are in force, by their end
-	Seat   lease.Seat  // of its quota; all else here never changes
+	Seat   quota.Seat  // of its quota; all else here never changes
 	Subscription
 }
 

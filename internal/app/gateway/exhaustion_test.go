@@ -189,7 +189,7 @@ func TestAFloodOfOneTenantLeavesOthersServed(t *testing.T) {
 		_, err := io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 		return err == nil
 	})
-	b := setupWith(t, 30*time.Second, behind(up), func(b *bundle) { b.cfg.SpoolSegmentSlots = 4096 })
+	b := setupWith(t, 10*time.Minute, behind(up), func(b *bundle) { b.cfg.SpoolSegmentSlots = 4096 }) // held for as long as the test takes
 	sub := b.subscribe(b.app, "active", 0, 0)
 	b.limit(sub, 0, "kind, calls, window_seconds", "'concurrency', 4, 0")
 	noisy, other := b.key(b.app, token.Live), b.application()

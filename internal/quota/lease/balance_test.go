@@ -9,13 +9,14 @@ import (
 	"pgregory.net/rapid"
 
 	"tollgate/internal/postgres/pgtest"
+	"tollgate/internal/quota"
 	"tollgate/internal/quota/lease"
 	"tollgate/internal/subscriptions/period"
 )
 
 func balance() lease.Account {
 	always := period.Always()
-	return lease.Account{Subscription: uuid.New(), Start: always.Start, End: always.End, Seat: &lease.Seat{}}
+	return lease.Account{Subscription: uuid.New(), Start: always.Start, End: always.End, Seat: &quota.Seat{}}
 }
 
 // However credits and calls follow each other, what gateways hold together never

@@ -5,10 +5,11 @@ package lease
 
 import (
 	"context"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
+
+	"tollgate/internal/quota"
 )
 
 // Lifetime is how long a lease is good for. Nobody but its gateway may touch it
@@ -30,28 +31,11 @@ const outlast = time.Minute
 type Account struct {
 	Subscription uuid.UUID
 	Start, End   time.Time
-	Seat         *Seat // of the subscription, if there is one
+	Seat         *quota.Seat // of the subscription, if there is one
 }
 
 func (a *Account) same(b Account) bool {
 	return a.Subscription == b.Subscription && a.Start.Equal(b.Start)
-}
-
-// Seat remembers where a wallet keeps what is in hand for a subscription, so
-// that each of its calls need not search. The zero value is ready.
-type Seat struct{ last atomic.Pointer[purse] }
-
-func (s *Seat) purse() *purse {
-	if s == nil {
-		return nil
-	}
-	return s.last.Load()
-}
-
-func (s *Seat) keep(p *purse) {
-	if s != nil {
-		s.last.Store(p)
-	}
 }
 
 // Grant is a slice taken from an account.

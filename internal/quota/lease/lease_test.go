@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"tollgate/internal/postgres/pgtest"
+	"tollgate/internal/quota"
 	"tollgate/internal/quota/lease"
 )
 
@@ -22,7 +23,7 @@ func store(p *pgxpool.Pool, gateway string) *lease.Postgres {
 }
 
 func account() lease.Account {
-	return lease.Account{Subscription: uuid.New(), Start: start, End: start.AddDate(0, 1, 0), Seat: &lease.Seat{}}
+	return lease.Account{Subscription: uuid.New(), Start: start, End: start.AddDate(0, 1, 0), Seat: &quota.Seat{}}
 }
 
 func TestThreeGatewaysNeverOversellAQuotaAndSellAllOfIt(t *testing.T) {

@@ -200,7 +200,7 @@ func (w *Wallet) givenBack(e Ended, open bool) {
 func keyOf(a Account) purseKey { return purseKey{a.Subscription, a.Start.UnixNano()} }
 
 func (w *Wallet) purseOf(a Account) *purse {
-	if p := a.Seat.purse(); p != nil && p.of == w && p.account.same(a) && !p.gone {
+	if p, ok := a.Seat.Kept().(*purse); ok && p.of == w && p.account.same(a) && !p.gone {
 		return p
 	}
 	p := w.purse[keyOf(a)]
@@ -208,7 +208,7 @@ func (w *Wallet) purseOf(a Account) *purse {
 		p = &purse{of: w, account: Account{Subscription: a.Subscription, Start: a.Start, End: a.End}}
 		w.purse[keyOf(a)] = p
 	}
-	a.Seat.keep(p)
+	a.Seat.Keep(p)
 	return p
 }
 
