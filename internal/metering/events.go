@@ -29,7 +29,7 @@ const insertEvents = `
 type eventColumns struct {
 	calls   []event
 	texts   []byte // methods and paths
-	order   []int32
+	order   []int32 // of calls, as sort left it
 	callers [6]array
 	columns [14]array
 }
@@ -79,7 +79,7 @@ func (c *eventColumns) addCaller(r *spool.Record) {
 }
 
 // params are the calls in the order of the roll-up's rows: neighbours in the
-// table are then neighbours in its indexes, which halves what storing costs.
+// table are then neighbours in its indexes, where storing them costs less.
 func (c *eventColumns) params(batch int64, rows []int32) [][]byte {
 	c.sort(rows)
 	for i := range c.columns {
