@@ -28,7 +28,7 @@ const insertEvents = `
 // eventColumns are a batch's calls, and who made them, in the statement's order.
 type eventColumns struct {
 	calls   []event
-	texts   []byte // methods and paths
+	texts   []byte  // methods and paths
 	order   []int32 // of calls, as sort left it
 	callers [6]array
 	columns [14]array
